@@ -9,9 +9,15 @@ from solutions.batchnorm import (
     batchnorm_backward_alt,
     batchnorm_forward,
 )
-from solutions.gradcheck import numerical_gradient, relative_error
+from solutions.gradcheck import check_gradients, numerical_gradient, relative_error
+from solutions.inference import convert_running, fold_batchnorm
+from solutions.layernorm import layernorm_backward, layernorm_forward
+from solutions.network import Network, softmax_cross_entropy, train
+from solutions.sigmoid import gradient_norms, saturated_fraction, sigmoid_backward, sigmoid_forward
+from solutions.spatial import spatial_batchnorm_backward, spatial_batchnorm_forward
 
 __all__ = [
+    "Network",
     "backward_mu",
     "backward_var",
     "backward_x",
@@ -19,6 +25,19 @@ __all__ = [
     "batchnorm_backward",
     "batchnorm_backward_alt",
     "batchnorm_forward",
+    "check_gradients",
+    "convert_running",
+    "fold_batchnorm",
+    "gradient_norms",
+    "layernorm_backward",
+    "layernorm_forward",
     "numerical_gradient",
     "relative_error",
+    "saturated_fraction",
+    "sigmoid_backward",
+    "sigmoid_forward",
+    "softmax_cross_entropy",
+    "spatial_batchnorm_backward",
+    "spatial_batchnorm_forward",
+    "train",
 ]

@@ -1,4 +1,4 @@
-"""Numerical gradients, and the comparison of a gradient with one."""
+"""Numerical gradients, the comparison of a gradient with one, and the test of a layer."""
 
 import numpy as np
 
@@ -43,8 +43,59 @@ def relative_error(a, b):
     Returns
     -------
     error : float
-        The maximum of abs(a - b) / max(abs(a), abs(b)), where two zeros count as equal.
+        The maximum of abs(a - b) / max(abs(a), abs(b)), where two zeros count as equal; nan if an entry is nan.
     """
     distance = np.abs(a - b)
     scale = np.maximum(np.abs(a), np.abs(b))
-    return float(np.max(np.divide(distance, scale, out=np.zeros_like(distance), where=scale > 0)))
+    return float(np.max(np.divide(distance, scale, out=np.zeros_like(distance), where=scale != 0)))
+
+
+def check_gradients(forward, backward):
+    """Test the backward pass of a batch normalization layer against numerical gradients of its forward pass.
+
+    The forward pass is taken as it is: a backward pass that belongs to a wrong forward pass is right here.
+
+    Parameters
+    ----------
+    forward : callable
+        forward(x, gamma, beta, bn_param) -> (out, cache), called in train mode in float64.
+    backward : callable
+        backward(dout, cache) -> (dx, dgamma, dbeta)
+
+    Returns
+    -------
+    right : bool
+        True if, on every one of several inputs, the three gradients have exactly the shapes (N, D), (D,), (D,) and
+        the values of the numerical gradients. False otherwise, also if the backward pass raises. An exception of the
+        forward pass is not caught.
+    """
+    rng = np.random.default_rng(0)
+
+    def agrees(N, D, eps):
+        x = np.linspace(0.2, 0.6, D) * rng.normal(size=(N, D)) + rng.normal(size=D)  # unequal spreads, far from 1
+        gamma = np.linspace(-1.6, 2.2, D)  # negative and positive, none 0 or 1
+        beta = rng.uniform(0.5, 1.5, size=D)
+        dout = rng.normal(size=(N, D)) + np.linspace(1.0, 2.0, D)  # column means far from 0
+        running = {"running_mean": rng.normal(size=D), "running_var": rng.uniform(2.0, 4.0, size=D)}
+
+        def layer(x, gamma, beta):
+            bn_param = {"mode": "train", "eps": eps, "momentum": 0.7} | {k: v.copy() for k, v in running.items()}
+            return forward(x.copy(), gamma.copy(), beta.copy(), bn_param)
+
+        _, cache = layer(x, gamma, beta)
+        try:
+            dx, dgamma, dbeta = backward(dout.copy(), cache)
+        except Exception:
+            return False
+        pairs = [
+            (dx, numerical_gradient(lambda x: layer(x, gamma, beta)[0], x, dout)),
+            (dgamma, numerical_gradient(lambda gamma: layer(x, gamma, beta)[0], gamma, dout)),
+            (dbeta, numerical_gradient(lambda beta: layer(x, gamma, beta)[0], beta, dout)),
+        ]
+        return all(
+            np.shape(got) == want.shape and np.max(np.abs(got - want)) <= 1e-6 * np.max(np.abs(want))
+            for got, want in pairs
+        )
+
+    # an eps as large as the variances shows where eps went, a small one shows where it is lost
+    return all(agrees(N, D, eps) for N, D, eps in [(5, 3, 0.1), (7, 4, 0.05), (9, 5, 1e-3)])
