@@ -1,0 +1,182 @@
+"""Every figure of the book draws without a warning, in the one style, and shows what `solutions` computes."""
+
+import inspect
+import io
+
+import matplotlib.colors
+import numpy as np
+import pytest
+from matplotlib.collections import Collection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import FancyArrowPatch, Patch
+from matplotlib.text import Text
+
+from chapters.figures import forward_pass, style
+from solutions import batchnorm_forward
+
+X = np.array([[1, 65], [3, 25], [4, 5], [5, 35], [7, 20.0]])
+GAMMA, BETA = np.array([0.5, 2.0]), np.array([3.0, -1.0])
+
+FIGURES = {
+    forward_pass.stages: (X, GAMMA, BETA),
+    forward_pass.shapes: (X,),
+    forward_pass.variance_of_small_batches: ((2, 5, 16), 20_000),
+    forward_pass.two_formulas: (),
+    forward_pass.variance_after: (),
+    forward_pass.sigmoid_range: (X[:, 0],),
+    forward_pass.invariances: (X[:, 1],),
+    forward_pass.coupling: (X[:, 0],),
+    forward_pass.one_example: (),
+    forward_pass.startup: (),
+    forward_pass.four_conventions: (300,),
+}
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Draw every figure once: function -> (figure, SVG)."""
+    return {function: (figure := function(*args), svg(figure)) for function, args in FIGURES.items()}
+
+
+def svg(figure):
+    file = io.BytesIO()
+    figure.savefig(file, format="svg", metadata={"Date": None})
+    return file.getvalue()
+
+
+def lines_with_dots(ax):
+    return [line for line in ax.lines if line.get_marker() not in ("", "None", None)]
+
+
+def colours(figure):
+    """Return every colour that is drawn, as hexadecimal strings."""
+    found = []
+    for artist in figure.findobj(lambda artist: artist.get_visible()):
+        if isinstance(artist, Line2D):
+            found += [artist.get_color()]
+            if artist.get_marker() not in ("", "None", None):
+                found += [artist.get_markerfacecolor(), artist.get_markeredgecolor()]
+        elif isinstance(artist, Text):
+            found += [artist.get_color()] if artist.get_text() else []
+        elif isinstance(artist, FancyArrowPatch | Patch):
+            found += [artist.get_facecolor(), artist.get_edgecolor()]
+        elif isinstance(artist, Collection):
+            found += [*artist.get_facecolor(), *artist.get_edgecolor()]
+    rgba = [matplotlib.colors.to_rgba(colour) for colour in found]
+    return {matplotlib.colors.to_hex(colour).upper() for colour in rgba if colour[3] > 0}
+
+
+def test_every_figure_function_of_the_chapter_is_tried_here():
+    returns_figure = {
+        function
+        for _, function in inspect.getmembers(forward_pass, inspect.isfunction)
+        if function.__module__ == forward_pass.__name__ and "return fig" in inspect.getsource(function)
+    }
+    assert returns_figure == set(FIGURES)
+
+
+@pytest.mark.parametrize("function", FIGURES, ids=lambda function: function.__name__)
+def test_a_figure_keeps_to_the_style(function, drawn):
+    figure, _ = drawn[function]
+    assert isinstance(figure, Figure)
+    assert figure.get_figwidth() == style.WIDTH
+    assert colours(figure) <= set(style.COLOURS)
+
+
+@pytest.mark.parametrize("function", FIGURES, ids=lambda function: function.__name__)
+def test_a_figure_labels_its_axes(function, drawn):
+    figure, _ = drawn[function]
+    axes = [ax for ax in figure.axes if ax.axison]
+    if not axes:  # a diagram
+        return
+    assert axes[-1].get_xlabel()
+    for ax in axes:
+        shares_y = ax is not axes[0] and ax.get_shared_y_axes().joined(ax, axes[0])
+        named_rows = any(any(map(str.isalpha, label.get_text())) for label in ax.get_yticklabels())
+        assert ax.get_ylabel() or shares_y or named_rows
+
+
+@pytest.mark.parametrize("function", FIGURES, ids=lambda function: function.__name__)
+def test_a_figure_is_the_same_to_the_byte_when_drawn_again(function, drawn):
+    assert svg(function(*FIGURES[function])) == drawn[function][1]
+
+
+def test_importing_the_figures_leaves_no_figure_open():
+    import matplotlib.pyplot as plt
+
+    assert plt.get_fignums() == []
+
+
+def test_stages_show_the_output_of_the_reference(drawn):
+    figure, _ = drawn[forward_pass.stages]
+    out, _ = batchnorm_forward(X, GAMMA, BETA, {"mode": "train"})
+    shown = [line.get_xdata() for line in lines_with_dots(figure.axes[-1])]
+    np.testing.assert_array_equal(np.column_stack(shown), out)
+
+
+def test_statistics_are_the_mean_and_the_biased_variance():
+    mu, var = forward_pass.statistics(X)
+    np.testing.assert_allclose(mu, [4, 30])
+    np.testing.assert_allclose(var, [4, 400])
+
+
+def test_small_batches_show_the_bias_that_the_chapter_derives(drawn):
+    figure, _ = drawn[forward_pass.variance_of_small_batches]
+    for line in lines_with_dots(figure.axes[0]):
+        N = line.get_xdata()[0]
+        expected = (N - 1) / N if line.get_gid() == "biased" else 1
+        assert line.get_ydata()[0] == pytest.approx(expected, abs=0.03)
+
+
+@pytest.mark.parametrize(("dtype", "offset"), [(np.float64, 1e7), (np.float32, 1e3)])
+def test_squares_first_loses_the_predicted_digits_and_two_passes_do_not(dtype, offset):
+    two_pass, one_pass = forward_pass.variance_errors([offset], dtype)
+    predicted = np.finfo(dtype).eps / 2 * offset**2
+    assert predicted / 30 < one_pass[0] < predicted * 30
+    assert two_pass[0] < predicted * 1e-3
+
+
+def test_exact_variance_has_no_rounding():
+    assert forward_pass.exact_variance([2.0**60, 2.0**60 + 512]) == 256**2
+
+
+def test_half_of_the_variance_is_left_where_it_equals_eps(drawn):
+    figure, _ = drawn[forward_pass.variance_after]
+    points = [line.get_xydata() for line in lines_with_dots(figure.axes[0])]
+    for (var, left), eps in [
+        (xy[np.argmin(abs(xy[:, 1] - 0.5))], eps) for xy, eps in zip(points, (1e-5, 1e-3, 0.1), strict=True)
+    ]:
+        assert var == pytest.approx(eps)
+        assert left == pytest.approx(0.5)
+
+
+def test_shift_and_scale_leave_the_normalized_dots_where_they_are(drawn):
+    figure, _ = drawn[forward_pass.invariances]
+    plain, shifted, scaled, mirrored = (line.get_xdata() for line in lines_with_dots(figure.axes[1]))
+    np.testing.assert_allclose(shifted, plain, rtol=1e-12)
+    np.testing.assert_allclose(scaled, plain, rtol=1e-6)  # up to eps / var
+    np.testing.assert_allclose(mirrored, -plain)
+
+
+def test_the_example_that_moves_stays_within_the_bound(drawn):
+    figure, _ = drawn[forward_pass.coupling]
+    curves = np.array([line.get_ydata() for line in figure.axes[0].lines if len(line.get_xdata()) > len(X)])
+    assert len(curves) == len(X)
+    assert np.abs(curves).max() < np.sqrt(len(X) - 1)
+    np.testing.assert_allclose(curves.sum(axis=0), 0, atol=1e-12)
+
+
+def test_start_up_follows_the_predicted_bias(drawn):
+    figure, _ = drawn[forward_pass.startup]
+    curves = [line for line in figure.axes[0].lines if len(line.get_xdata()) > 2]
+    for predicted, measured in zip(curves[::2], curves[1::2], strict=True):
+        np.testing.assert_allclose(measured.get_ydata(), predicted.get_ydata(), atol=0.06)
+
+
+def test_conventions_settle_at_the_true_or_the_biased_variance():
+    last = {key: path[-100:].mean() for key, path in forward_pass.running_variances(1500).items()}
+    for key in ("paper", "pytorch"):
+        assert last[key] == pytest.approx(4, rel=0.02)
+    for key in ("book", "keras"):
+        assert last[key] == pytest.approx(4 * 7 / 8, rel=0.02)
