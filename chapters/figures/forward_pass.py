@@ -315,9 +315,6 @@ def myst_table(name, caption, header, rows):
 def conventions_table(x):
     """Write the table of the four conventions; which variance normalizes is seen on the batch x of shape (N, D)."""
 
-    def number(value):
-        return "none" if value is None else f"{value:g}".replace("e-0", "e-")
-
     weighs = {"old": "old value", "new": "new batch", None: "all alike"}
     rows = []
     for row in CONVENTIONS.values():
@@ -326,12 +323,12 @@ def conventions_table(x):
         rows.append(
             [
                 row.name,
-                number(row.momentum),
+                "none" if row.momentum is None else f"{row.momentum:g}",
                 weighs[row.momentum_weighs],
                 "biased" if biased else "unbiased",
                 "unbiased" if row.running_ddof else "biased",
                 start,
-                number(row.eps),
+                "none" if row.eps is None else f"{row.eps:.0e}".replace("e-0", "e-"),
             ]
         )
     header = ["", "momentum", "weighs", "variance, forward", "variance, stored", "mean and variance start at", "eps"]
