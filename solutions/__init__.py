@@ -9,6 +9,7 @@ from solutions.batchnorm import (
     batchnorm_backward_alt,
     batchnorm_forward,
 )
+from solutions.conventions import CONVENTIONS, Convention
 from solutions.gradcheck import check_gradients, numerical_gradient, relative_error
 from solutions.inference import convert_running, fold_batchnorm
 from solutions.layernorm import layernorm_backward, layernorm_forward
@@ -17,6 +18,8 @@ from solutions.sigmoid import gradient_norms, saturated_fraction, sigmoid_backwa
 from solutions.spatial import spatial_batchnorm_backward, spatial_batchnorm_forward
 
 __all__ = [
+    "CONVENTIONS",
+    "Convention",
     "Network",
     "backward_mu",
     "backward_var",

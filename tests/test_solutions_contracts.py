@@ -34,7 +34,7 @@ CONTRACTS = {
     "convert_running": "mean, var, n, momentum, source, target",
 }
 
-PUBLIC = [getattr(solutions, name) for name in solutions.__all__]
+PUBLIC = [name for name in solutions.__all__ if callable(getattr(solutions, name))]
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
@@ -60,8 +60,9 @@ def test_function_fits_a_screen(name):
     assert len(source.splitlines()) <= 45
 
 
-@pytest.mark.parametrize("thing", PUBLIC, ids=solutions.__all__)
-def test_docstring_is_one_sentence_first_and_names_every_parameter(thing):
+@pytest.mark.parametrize("name", PUBLIC)
+def test_docstring_is_one_sentence_first_and_names_every_parameter(name):
+    thing = getattr(solutions, name)
     first, *rest = inspect.getdoc(thing).split("\n\n")
     assert re.fullmatch(r"[A-Z].*\.", first, flags=re.DOTALL)
     documented = "\n\n".join(rest)
@@ -69,7 +70,7 @@ def test_docstring_is_one_sentence_first_and_names_every_parameter(thing):
         assert re.search(rf"\b{parameter}\b", documented), f"{parameter} is not described"
 
 
-def test_everything_public_is_exported_once_and_in_order():
+def test_everything_public_is_exported_once():
     assert sorted(set(solutions.__all__)) == sorted(solutions.__all__)
     assert set(CONTRACTS) <= set(solutions.__all__)
 

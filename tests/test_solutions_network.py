@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import references
 
+import solutions.network as network_module
 from solutions import (
     Network,
     batchnorm_backward_alt,
@@ -148,6 +149,19 @@ def test_weights_have_standard_deviation_weight_scale_over_root_of_the_layers_in
     assert network.params[1]["W"].std() == pytest.approx(2.0 / np.sqrt(300), rel=0.02)
 
 
+def test_without_a_word_weight_scale_is_1_eps_1e_minus_5_and_momentum_0_9():
+    network = Network((400, 300, 200), "relu", True, np.random.default_rng(0))
+    assert network.params[0]["W"].std() == pytest.approx(1 / np.sqrt(400), rel=0.02)
+    assert network.bn_params == [{"eps": 1e-5, "momentum": 0.9}]
+
+
+def test_relu_passes_no_gradient_at_zero():
+    forward, backward = network_module.ACTIVATIONS["relu"]
+    out, cache = forward(np.array([-1.0, 0.0, 2.0]))
+    np.testing.assert_array_equal(out, [0, 0, 2])
+    np.testing.assert_array_equal(backward(np.ones(3), cache), [0, 0, 1])
+
+
 def test_only_hidden_layers_are_normalized_and_only_on_demand():
     plain, normalized = (Network((4, 6, 5, 3), "relu", on, np.random.default_rng(3)) for on in (False, True))
     assert [sorted(layer) for layer in plain.params] == [["W", "b"]] * 3
@@ -247,6 +261,16 @@ def test_after_every_step_its_trace_and_gradients_can_be_measured():
 
     train(Network((2, 5, 3), "tanh", True, rng), x, labels, 3, 10, 0.1, rng, after_step=measure)
     assert seen == [(0, (10, 5), True), (1, (10, 5), True), (2, (10, 5), True)]
+
+
+def test_a_batch_holds_no_example_twice():
+    rng = np.random.default_rng(0)
+    x, labels = blobs(rng, 40)
+
+    def measure(step, trace, grads):
+        assert len(np.unique(trace[0]["input"], axis=0)) == 40
+
+    train(Network((2, 5, 3), "tanh", True, rng), x, labels, 3, 40, 0.1, rng, after_step=measure)
 
 
 def test_a_run_that_diverges_ends_in_nan_without_a_warning():

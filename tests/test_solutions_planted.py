@@ -223,6 +223,16 @@ def test_check_gradients_sees_a_mistake_of_one_part_in_ten_thousand():
     assert check_gradients(batchnorm_forward, scaled) is False
 
 
+@pytest.mark.parametrize("size", [1e-6, 1e6])
+def test_check_gradients_compares_relative_to_the_size_of_the_gradients(size):
+    def resized(x, gamma, beta, bn_param):
+        out, cache = batchnorm_forward(x, gamma, beta, bn_param)
+        return size * out, cache
+
+    assert check_gradients(resized, lambda dout, cache: batchnorm_backward(size * dout, cache)) is True
+    assert check_gradients(resized, lambda dout, cache: batchnorm_backward(1.001 * size * dout, cache)) is False
+
+
 def test_an_exception_of_the_forward_pass_is_not_hidden():
     def broken(x, gamma, beta, bn_param):
         raise ValueError("broken")

@@ -571,6 +571,12 @@ def test_one_value_has_no_unbiased_variance(source, target):
         convert_running(np.zeros(2), np.ones(2), 1, 0.9, source, target)
 
 
+def test_two_values_have_an_unbiased_variance_twice_the_biased_one():
+    _, var, momentum = convert_running(np.zeros(2), np.array([1.0, 3.0]), 2, 0.75, "book", "pytorch")
+    np.testing.assert_array_equal(var, [2.0, 6.0])
+    assert momentum == 0.25
+
+
 def test_one_value_is_enough_between_biased_conventions():
     mean, var, momentum = convert_running(np.zeros(2), np.ones(2), 1, 0.9, "keras", "book")
     np.testing.assert_array_equal([mean, var], [np.zeros(2), np.ones(2)])
