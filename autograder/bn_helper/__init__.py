@@ -1,0 +1,64 @@
+"""Helps you while you work: `check("batchnorm_forward-train")` tries your functions and says what it sees.
+
+The grader makes these checks and further ones on other inputs.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import __main__
+
+from .calls import LocalCall
+from .given import batchnorm_forward
+from .judge import Judge
+from .parts import PARTS
+from .tables import Tables, read_tables
+
+__all__ = ["CheckFailed", "batchnorm_forward", "check"]
+
+_tables = cache(read_tables)
+
+
+class CheckFailed(AssertionError):
+    """A part is not right yet; the message says what was seen."""
+
+
+def check(part: str, functions: Mapping[str, Callable[..., Any]] | None = None) -> None:
+    """Try one part of your work and print what is seen.
+
+    Parameters
+    ----------
+    part : str
+        A part's name, as in `check("batchnorm_forward-train")`.
+    functions : mapping from names to functions, optional
+        Where to find your functions; by default, in this notebook.
+
+    Raises
+    ------
+    CheckFailed
+        If the part is not right and the notebook runs under `nbgrader validate`; otherwise the message is printed.
+    ValueError
+        If there is no such part.
+    """
+    if part not in PARTS:
+        raise ValueError(f"there is no part {part!r}; the parts are {', '.join(PARTS)}")
+    if os.environ.get("NBGRADER_EXECUTION") == "autograde":
+        raise RuntimeError("grade with the course's nbgrader_config.py: this check is the student's, not the grader's")
+    tables: Tables = _tables()
+    own = vars(__main__) if functions is None else functions
+    given = {"bn_helper.batchnorm_forward": batchnorm_forward}
+    judge = Judge(
+        LocalCall({**own, **given}), lambda _: tables.probes, lambda part: tables.expected[part], len(tables.probes)
+    )
+    verdict = judge.verdict(part)
+
+    def link(label: str) -> str:
+        title, address = tables.sections[label]
+        return f"{title} ({address})"
+
+    message = verdict.message(link)
+    if not verdict.passed and os.environ.get("NBGRADER_EXECUTION") == "validate":
+        raise CheckFailed(message)
+    print(message)

@@ -1,0 +1,273 @@
+"""Compare what a student's functions did with what is right, and say it in a sentence or two."""
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from .calls import Call
+from .parts import PARTS, Claim, Notes, Part, Unusable
+from .probes import Probe
+
+Link = Callable[[str], str]
+
+# How close a submission's signature must come to a misconception's, in units of the notes' scales.
+SIGNATURE_TOLERANCE = 2e-5
+_SIGNATURE_LENGTH = 6
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A known wrong implementation, as far as a check needs it.
+
+    Attributes
+    ----------
+    name : of the misconception
+    sentence : what the numbers show, as the end of 'Your out is what one gets when ...'
+    section : label of the section that explains it
+    breaks : ids of the parts that it breaks
+    signature : what it does on the probes, projected to a few numbers
+    """
+
+    name: str
+    sentence: str
+    section: str
+    breaks: tuple[str, ...]
+    signature: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What is right for one claim on one probe: the reference's notes, and the suspects' over all probes."""
+
+    notes: tuple[Notes, ...]
+    suspects: tuple[Suspect, ...] = ()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One claim that does not hold: where, by how much, and which misconception does the same."""
+
+    claim: str
+    sentence: str
+    suspects: tuple[Suspect, ...] = ()
+    section: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome of a part: the share of its points, and what was found."""
+
+    part: Part
+    share: float
+    findings: tuple[Finding, ...] = ()
+    remarks: tuple[str, ...] = field(default=())
+
+    @property
+    def passed(self) -> bool:
+        return not self.findings
+
+    def message(self, link: Link = lambda label: label) -> str:
+        """Return the text for the student; `link` turns a section's label into its title and address."""
+        lines = [f"{self.part.id}: " + ("right." if self.passed else "not right yet.")]
+        for finding in self.findings:
+            lines.append(f"  - {finding.sentence}")
+            if finding.suspects:
+                sentences = " or when ".join(dict.fromkeys(s.sentence for s in finding.suspects))
+                lines.append(f"    This is what one gets when {sentences}.")
+        sections = dict.fromkeys(finding.section for finding in self.findings)
+        lines += [f"    Read: {link(section)}" for section in sections]
+        lines += [f"  {remark}" for remark in self.remarks]
+        return "\n".join(lines)
+
+
+@dataclass
+class Judge:
+    """Tries parts on one state of a student's functions.
+
+    Parameters
+    ----------
+    call : Call
+        Reaches the student's functions.
+    probes : callable
+        Gives the probes of a part, by its id.
+    expected : callable
+        Gives, by a part's id, what is right for each claim, by the claim's text.
+    visible : int
+        The first so many probes of a part are known to students: a message about them shows both numbers.
+    """
+
+    call: Call
+    probes: Callable[[str], Sequence[Probe]]
+    expected: Callable[[str], Mapping[str, Expected]]
+    visible: int
+    _tried: dict[str, Verdict] = field(default_factory=dict, repr=False)
+
+    def verdict(self, part: str) -> Verdict:
+        """Try a part, and keep of the misconceptions that fit only those which also fit the function's other parts."""
+        verdict = self._try_part(part)
+        findings = tuple(self._narrow(part, finding) for finding in verdict.findings)
+        return replace(verdict, findings=findings)
+
+    def _try_part(self, part: str) -> Verdict:
+        if part not in self._tried:
+            self._tried[part] = _try_claims(
+                PARTS[part], self.call, self.probes(part), self.expected(part), self.visible
+            )
+        return self._tried[part]
+
+    def _narrow(self, part: str, finding: Finding) -> Finding:
+        if len(finding.suspects) < 2:
+            return finding
+        explains = {suspect.name: self._explained(part, suspect) for suspect in finding.suspects}
+        most = max(explains.values())
+        suspects = tuple(s for s in finding.suspects if explains[s.name] == most) if most else finding.suspects
+        sections = {s.section for s in suspects}
+        return replace(finding, suspects=suspects, section=sections.pop() if len(sections) == 1 else finding.section)
+
+    def _explained(self, part: str, suspect: Suspect) -> int:
+        """Count the findings that a misconception explains; 0 if it should show where nothing of it is seen."""
+        count = 0
+        for sibling in suspect.breaks:
+            if PARTS[sibling].function != PARTS[part].function:
+                continue
+            findings = {finding.claim: finding for finding in self._try_part(sibling).findings}
+            hidden = any(claim.core and claim.text in findings for claim in PARTS[sibling].claims)
+            for text, expected in self.expected(sibling).items():
+                if suspect.name not in {s.name for s in expected.suspects} or (hidden and text not in findings):
+                    continue
+                if text not in findings or suspect.name not in {s.name for s in findings[text].suspects}:
+                    return 0
+                count += 1
+        return count
+
+
+def _try_claims(
+    part: Part, call: Call, probes: Sequence[Probe], expected: Mapping[str, Expected], visible: int
+) -> Verdict:
+    findings: list[Finding] = []
+    earned = 0.0
+    for claim in part.claims:
+        finding = _try_claim(part, claim, call, probes, expected[claim.text], visible)
+        if finding is None:
+            earned += claim.share
+            continue
+        findings.append(finding)
+        if claim.core:
+            return Verdict(part, 0.0, tuple(findings))  # the other claims would repeat the same news
+    return Verdict(part, earned, tuple(findings))
+
+
+def _try_claim(
+    part: Part, claim: Claim, call: Call, probes: Sequence[Probe], expected: Expected, visible: int
+) -> Finding | None:
+    try:
+        with np.errstate(all="ignore"):
+            seen = tuple(claim.script(call, probe) for probe in probes)
+    except Unusable as reason:
+        return Finding(claim.text, str(reason), section=part.section)
+    for number, (notes, right) in enumerate(zip(seen, expected.notes, strict=True)):
+        difference = first_difference(notes, right, claim.tolerance)
+        if difference is not None:
+            mine = signature(seen, expected.notes)
+            suspects = tuple(s for s in expected.suspects if same_signature(mine, s.signature))
+            section = suspects[0].section if len({s.section for s in suspects}) == 1 else part.section
+            sentence = difference.sentence(probes[number], number < visible)
+            return Finding(claim.text, f"{sentence} {claim.hint}".rstrip(), suspects, section)
+    return None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where a note first differs: its name, both values, and for arrays the entry and the relative deviation."""
+
+    name: str
+    yours: Any
+    right: Any
+    index: tuple[int, ...] | None = None
+    deviation: float = 0.0
+
+    def sentence(self, probe: Probe, visible: bool) -> str:
+        """Say what differs; the values themselves only where the probe is known to students."""
+        N, D = probe.x.shape
+        on = f"N={N}, D={D}, eps={probe.eps:g}" if visible else f"a hidden test, N={N}, D={D}"
+        if not isinstance(self.right, np.ndarray):
+            return f"It should hold that {self.name} ({on})."
+        if self.index is None:
+            return f"{self.name} has shape {self.yours.shape} and should have shape {self.right.shape} ({on})."
+        where = f"{self.name}[{', '.join(map(str, self.index))}]"
+        yours = self.yours[self.index]
+        if not np.isfinite(yours):
+            text = f"{where} is {yours}, not a finite number ({on})."
+        elif visible:
+            text = f"{where} is {yours:.6g} and should be {self.right[self.index]:.6g} ({on})."
+        else:
+            largest = "its column's largest value" if self.right.ndim > 1 else "the largest entry"
+            text = f"{where} deviates by {_percent(self.deviation)} of {largest} ({on})."
+        broken = broken_property(self.name, self.yours, self.right)
+        return f"{text} {broken}" if broken else text
+
+
+def _percent(deviation: float) -> str:
+    return f"{100 * deviation:.2g} %" if deviation < 10 else f"{deviation:.0f} times"
+
+
+def broken_property(name: str, yours: np.ndarray, right: np.ndarray) -> str:
+    """Name a property of the right result that a wrong one breaks, or return an empty text."""
+    if name.startswith("dx") and name != "dx_hat" and yours.ndim == 2 and len(yours) > 1:
+        size = np.abs(yours).sum(axis=0)
+        sums_to_zero = np.abs(right.sum(axis=0)) <= 1e-6 * np.abs(right).sum(axis=0)
+        if sums_to_zero.all() and (np.abs(yours.sum(axis=0)) > 1e-6 * size).any():
+            return "Over the batch, each column of dx sums to zero; yours does not."
+    return ""
+
+
+def scale_of(right: np.ndarray) -> np.ndarray:
+    """Return the size by which a deviation is measured: the largest value of each feature, or of a vector."""
+    size = np.abs(right).max(axis=0, keepdims=True) if right.ndim > 1 else np.abs(right).max(initial=0.0)
+    return np.maximum(size, 1e-12)
+
+
+def first_difference(yours: Notes, right: Notes, tolerance: float) -> Difference | None:
+    """Return the largest deviation in the first note that is not right, or None."""
+    for name, value in right.items():
+        mine = yours.get(name)
+        if not isinstance(value, np.ndarray):
+            if mine != value:
+                return Difference(name, mine, value)
+            continue
+        if not isinstance(mine, np.ndarray) or mine.shape != value.shape:
+            return Difference(name, np.asarray(mine), value)
+        deviation = np.abs(mine - value) / scale_of(value)
+        deviation = np.where(np.isnan(deviation), np.inf, deviation)
+        if deviation.size and deviation.max() > tolerance:
+            index = tuple(int(i) for i in np.unravel_index(int(deviation.argmax()), deviation.shape))
+            return Difference(name, mine, value, index, float(deviation[index]))
+    return None
+
+
+def signature(seen: Sequence[Notes], right: Sequence[Notes]) -> tuple[float, ...]:
+    """Project the notes of all probes to a few numbers: equal for equal behaviour, different otherwise.
+
+    Each note is measured by the right one's scale, so that the numbers are of order one. An array of a wrong
+    shape enters by its shape and its values, a note that is no array by its equality with the right one.
+    """
+    total = np.zeros(_SIGNATURE_LENGTH)
+    for number, (notes, rights) in enumerate(zip(seen, right, strict=True)):
+        for name, value in rights.items():
+            mine = notes.get(name)
+            if isinstance(value, np.ndarray) and isinstance(mine, np.ndarray):
+                scaled = mine / scale_of(value) if mine.shape == value.shape else mine / scale_of(value).max()
+                numbers = np.append(np.nan_to_num(scaled, nan=7.0, posinf=1e3, neginf=-1e3).ravel(), mine.shape)
+            else:
+                numbers = np.array([float(mine == value)])
+            weights = np.random.default_rng(zlib.crc32(f"{number} {name}".encode())).standard_normal
+            total += np.clip(numbers, -1e6, 1e6) @ weights((numbers.size, _SIGNATURE_LENGTH))
+    return tuple(round(float(v), 6) for v in total)
+
+
+def same_signature(a: Sequence[float], b: Sequence[float]) -> bool:
+    """Tell whether two signatures are the same up to rounding."""
+    return np.allclose(a, b, rtol=SIGNATURE_TOLERANCE, atol=SIGNATURE_TOLERANCE)

@@ -1,0 +1,376 @@
+"""What each part of an assignment tries, as scripts of calls.
+
+A claim is a script: it calls functions by name and notes what it sees. Run with the student's functions it
+notes what they do; run with the reference it notes what is right. `judge` compares the two.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .calls import Call, CallError, Handle, Reply
+from .probes import Probe
+
+Notes = dict[str, Any]
+
+
+class Unusable(Exception):
+    """A function could not be tried to the end; the message says why in one sentence."""
+
+    def __init__(self, sentence: str, error: CallError | None = None):
+        super().__init__(sentence)
+        self.error = error
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One thing that a part asks of a function.
+
+    Attributes
+    ----------
+    text : what right code does, as a clause
+    script : notes what the functions behind `call` do with a probe
+    share : of the part's points
+    core : without it the rest of the part counts for nothing
+    tolerance : largest deviation that is taken for rounding, relative to the scale of a note
+    hint : what to think of when only the numbers of this claim differ
+    """
+
+    text: str
+    script: Callable[[Call, Probe], Notes]
+    share: float
+    core: bool = False
+    tolerance: float = 1e-6
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A graded part: its grade id, the function that it tries, where to read on, and its claims."""
+
+    id: str
+    function: str
+    section: str
+    claims: tuple[Claim, ...]
+
+
+def describe(value: Any) -> str:
+    """Say in a few words what a value is."""
+    if value is None:
+        return "nothing (None)"
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape} and dtype {value.dtype}"
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"a value of type {getattr(value, 'type_name', type(value).__name__)}"
+
+
+def _reply(call: Call, name: str, *args: Any) -> Reply:
+    reply = call(name, *args)
+    if reply.error is not None:
+        raise Unusable(failure(name, reply.error), reply.error)
+    return reply
+
+
+def failure(name: str, error: CallError) -> str:
+    """Say in a sentence how a call failed."""
+    if error.kind == "missing":
+        return f"{name} is not defined when it is tried; run or repair the cell that defines it."
+    if error.kind == "timeout":
+        return f"{name} did not finish in time; look for a loop that never ends."
+    if error.kind == "died":
+        return f"{name} ended the process in which it ran."
+    if error.kind == "NotImplementedError":
+        return f"{name} is not written yet."
+    where = f" in your line `{error.line}`" if error.line else ""
+    return f"{name} raised {error.kind}{where}."
+
+
+def _array(value: Any, what: str) -> np.ndarray:
+    if not isinstance(value, np.ndarray | np.number):
+        raise Unusable(f"{what} should be an array, and is {describe(value)}.")
+    if value.dtype.kind not in "fiu":
+        raise Unusable(f"{what} should hold real numbers, and is {describe(np.asarray(value))}.")
+    return np.array(value)
+
+
+def _several(reply: Reply, name: str, signature: str, count: int) -> tuple[Any, ...]:
+    if not isinstance(reply.result, tuple | list) or len(reply.result) != count:
+        raise Unusable(f"{name} should return {signature}, and returned {describe(reply.result)}.")
+    return tuple(reply.result)
+
+
+# The forward pass
+
+
+def _forward(call: Call, x: np.ndarray, probe: Probe, param: dict[str, Any]) -> tuple[np.ndarray, Handle, Reply]:
+    dtype = x.dtype
+    reply = _reply(call, "batchnorm_forward", x, probe.gamma.astype(dtype), probe.beta.astype(dtype), param)
+    out, _ = _several(reply, "batchnorm_forward", "(out, cache)", 2)
+    return _array(out, "out"), reply.kept[1], reply
+
+
+def _train(probe: Probe, **more: Any) -> dict[str, Any]:
+    start = {"running_mean": np.zeros_like(probe.gamma), "running_var": np.zeros_like(probe.gamma)}
+    return {"mode": "train", "eps": probe.eps, "momentum": probe.momentum, **start, **more}
+
+
+def _test(probe: Probe) -> dict[str, Any]:
+    return {
+        "mode": "test",
+        "eps": probe.eps,
+        "momentum": probe.momentum,
+        "running_mean": probe.running_mean,
+        "running_var": probe.running_var,
+    }
+
+
+def train_values(call: Call, probe: Probe) -> Notes:
+    return {"out": _forward(call, probe.x, probe, _train(probe))[0]}
+
+
+def train_float32(call: Call, probe: Probe) -> Notes:
+    zeros = np.zeros(probe.gamma.shape, dtype=np.float32)
+    param = _train(probe, running_mean=zeros, running_var=zeros)
+    return {"out": _forward(call, probe.x.astype(np.float32), probe, param)[0].astype(np.float64)}
+
+
+def train_constant_column(call: Call, probe: Probe) -> Notes:
+    x = probe.x.copy()
+    x[:, 0] = 2.0
+    return {"out": _forward(call, x, probe, _train(probe))[0]}
+
+
+def train_keeps(call: Call, probe: Probe) -> Notes:
+    x, gamma, beta = _forward(call, probe.x, probe, _train(probe))[2].arguments[:3]
+    return {"x": x, "gamma": gamma, "beta": beta}
+
+
+def offset_values(call: Call, probe: Probe) -> Notes:
+    return {"out": _forward(call, probe.x + 1e7, probe, _train(probe))[0]}
+
+
+def _running(param: Any, name: str) -> np.ndarray:
+    if name not in param:
+        raise Unusable(f"bn_param['{name}'] is missing after a call in train mode.")
+    return _array(param[name], f"bn_param['{name}']")
+
+
+def _running_after(name: str) -> Callable[[Call, Probe], Notes]:
+    def script(call: Call, probe: Probe) -> Notes:
+        param = _train(probe, running_mean=probe.running_mean, running_var=probe.running_var)
+        first = _forward(call, probe.x, probe, param)[2].arguments[3]
+        once = _running(first, name)
+        second = _forward(call, probe.x_next, probe, first)[2].arguments[3]
+        return {f"{name} after one batch": once, f"{name} after two batches": _running(second, name)}
+
+    return script
+
+
+def running_start(call: Call, probe: Probe) -> Notes:
+    param = {"mode": "train", "eps": probe.eps, "momentum": probe.momentum}
+    after = _forward(call, probe.x, probe, param)[2].arguments[3]
+    return {name: _running(after, name) for name in ("running_mean", "running_var")}
+
+
+def test_values(call: Call, probe: Probe) -> Notes:
+    return {
+        "out": _forward(call, probe.x, probe, _test(probe))[0],
+        "out of a batch of one": _forward(call, probe.x_next[:1], probe, _test(probe))[0],
+    }
+
+
+def test_keeps(call: Call, probe: Probe) -> Notes:
+    x, gamma, beta, param = _forward(call, probe.x, probe, _test(probe))[2].arguments
+    kept = {name: param.get(name) for name in ("running_mean", "running_var")}
+    return {"x": x, "gamma": gamma, "beta": beta} | {name: _array(v, f"bn_param['{name}']") for name, v in kept.items()}
+
+
+def _refusal(call: Call, probe: Probe, param: dict[str, Any]) -> Reply:
+    _forward(call, probe.x, probe, _train(probe))  # a function that raises always refuses nothing
+    return call("batchnorm_forward", probe.x, probe.gamma, probe.beta, param)
+
+
+def mode_unknown(call: Call, probe: Probe) -> Notes:
+    error = _refusal(call, probe, _train(probe, mode="predict")).error
+    return {
+        "mode 'predict' raises a ValueError": error is not None and "ValueError" in error.kinds,
+        "the message names the mode": error is not None and "predict" in error.text,
+    }
+
+
+def mode_missing(call: Call, probe: Probe) -> Notes:
+    param = _train(probe)
+    del param["mode"]
+    error = _refusal(call, probe, param).error
+    allowed = {"KeyError", "ValueError"}
+    return {"a missing mode raises a KeyError or a ValueError": error is not None and bool(allowed & {*error.kinds})}
+
+
+# The backward pass
+
+
+def _statistics(probe: Probe) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return probe.x, np.mean(probe.x, axis=0), np.var(probe.x, axis=0)
+
+
+def _single(call: Call, name: str, result: str, *args: Any) -> Notes:
+    return {result: _array(_reply(call, name, *args).result, result)}
+
+
+# dx_hat, dvar and dmu are inputs of a node here: any values serve, and none needs the nodes before it.
+
+
+def node_x_hat(call: Call, probe: Probe) -> Notes:
+    return _single(call, "backward_x_hat", "dx_hat", probe.dout, probe.gamma)
+
+
+def node_var(call: Call, probe: Probe) -> Notes:
+    return _single(call, "backward_var", "dvar", probe.dout, *_statistics(probe), probe.eps)
+
+
+def node_mu(call: Call, probe: Probe) -> Notes:
+    return _single(call, "backward_mu", "dmu", probe.dout, probe.gamma, *_statistics(probe), probe.eps)
+
+
+def node_x(call: Call, probe: Probe) -> Notes:
+    return _single(call, "backward_x", "dx", probe.dout, probe.gamma, probe.beta, *_statistics(probe), probe.eps)
+
+
+def _gradients(call: Call, name: str, probe: Probe, x: np.ndarray) -> tuple[tuple[Any, ...], Handle, Reply]:
+    cache = _forward(call, x, probe, _train(probe))[1]
+    reply = _reply(call, name, probe.dout.astype(x.dtype), cache)
+    return _several(reply, name, "(dx, dgamma, dbeta)", 3), cache, reply
+
+
+def _gradient(name: str, position: int, result: str) -> Callable[[Call, Probe], Notes]:
+    def script(call: Call, probe: Probe) -> Notes:
+        return {result: _array(_gradients(call, name, probe, probe.x)[0][position], result)}
+
+    return script
+
+
+def _gradient_again(name: str) -> Callable[[Call, Probe], Notes]:
+    def script(call: Call, probe: Probe) -> Notes:
+        _, cache, first = _gradients(call, name, probe, probe.x)
+        second = _several(_reply(call, name, probe.dout, cache), name, "(dx, dgamma, dbeta)", 3)
+        return {"dout": first.arguments[0], "dx of a second call": _array(second[0], "dx")}
+
+    return script
+
+
+def _gradient_float32(name: str) -> Callable[[Call, Probe], Notes]:
+    def script(call: Call, probe: Probe) -> Notes:
+        gradients = _gradients(call, name, probe, probe.x.astype(np.float32))[0]
+        return {"dx": _array(gradients[0], "dx").astype(np.float64)}
+
+    return script
+
+
+def _constant_column(name: str) -> Callable[[Call, Probe], Notes]:
+    def script(call: Call, probe: Probe) -> Notes:
+        x = probe.x.copy()
+        x[:, 0] = 2.0
+        return {"dx": _array(_gradients(call, name, probe, x)[0][0], "dx")}
+
+    return script
+
+
+def _node(name: str, script: Callable[[Call, Probe], Notes], section: str) -> Part:
+    return Part(f"{name}-value", name, section, (Claim("agrees with the numerical gradient", script, 1.0, core=True),))
+
+
+def _backward_parts(name: str, section: str) -> tuple[Part, ...]:
+    return (
+        Part(
+            f"{name}-dx",
+            name,
+            section,
+            (
+                Claim("dx agrees with the numerical gradient", _gradient(name, 0, "dx"), 0.625, core=True),
+                Claim("dx is right where a column of x is constant", _constant_column(name), 0.125),
+                Claim("dx is right in float32", _gradient_float32(name), 0.125, tolerance=1e-4),
+                Claim("a second call gives the same, and dout is kept", _gradient_again(name), 0.125),
+            ),
+        ),
+        Part(
+            f"{name}-dgamma",
+            name,
+            "sec-backward-parameters",
+            (Claim("dgamma agrees with the numerical gradient", _gradient(name, 1, "dgamma"), 1.0, core=True),),
+        ),
+        Part(
+            f"{name}-dbeta",
+            name,
+            "sec-backward-parameters",
+            (Claim("dbeta agrees with the numerical gradient", _gradient(name, 2, "dbeta"), 1.0, core=True),),
+        ),
+    )
+
+
+_ALL = (
+    Part(
+        "batchnorm_forward-train",
+        "batchnorm_forward",
+        "sec-forward-normalize",
+        (
+            Claim("out is right in train mode", train_values, 0.75, core=True),
+            Claim("out is right where a column of x is constant", train_constant_column, 0.0625),
+            Claim("out is right in float32", train_float32, 0.0625, tolerance=1e-4),
+            Claim("x, gamma and beta are not modified", train_keeps, 0.125),
+        ),
+    ),
+    Part(
+        "batchnorm_forward-running",
+        "batchnorm_forward",
+        "sec-forward-running",
+        (
+            Claim("the running mean is right", _running_after("running_mean"), 0.4),
+            Claim("the running variance is right", _running_after("running_var"), 0.4),
+            Claim("running averages that are not given start at zero", running_start, 0.2),
+        ),
+    ),
+    Part(
+        "batchnorm_forward-test",
+        "batchnorm_forward",
+        "sec-forward-inference",
+        (
+            Claim("out is right in test mode", test_values, 0.75, core=True),
+            Claim("a call in test mode changes nothing", test_keeps, 0.25),
+        ),
+    ),
+    Part(
+        "batchnorm_forward-mode",
+        "batchnorm_forward",
+        "sec-forward-inference",
+        (
+            Claim("an unknown mode is refused by name", mode_unknown, 0.5),
+            Claim("a missing mode is refused", mode_missing, 0.5),
+        ),
+    ),
+    Part(
+        "batchnorm_forward-offset",
+        "batchnorm_forward",
+        "sec-forward-accuracy",
+        (
+            Claim(
+                "out stays accurate far from zero",
+                offset_values,
+                1.0,
+                core=True,
+                tolerance=1e-5,
+                hint="Here 1e7 is added to x: the difference of two large squares keeps no digit of the variance.",
+            ),
+        ),
+    ),
+    _node("backward_x_hat", node_x_hat, "sec-backward-nodes"),
+    _node("backward_var", node_var, "sec-backward-nodes"),
+    _node("backward_mu", node_mu, "sec-backward-nodes"),
+    _node("backward_x", node_x, "sec-backward-nodes"),
+    *_backward_parts("batchnorm_backward", "sec-backward-paths"),
+    *_backward_parts("batchnorm_backward_alt", "sec-backward-closed-form"),
+)
+
+PARTS = {part.id: part for part in _ALL}
