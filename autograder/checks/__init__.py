@@ -1,0 +1,1 @@
+"""What is right and what is known to be wrong: constructed inputs, the reference's answers, the misconceptions."""

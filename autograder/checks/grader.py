@@ -1,0 +1,60 @@
+"""The verdict that counts: a part tried on the visible and the hidden probes of a course."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from autograder.bn_helper.calls import Call, Reply
+from autograder.bn_helper.judge import Judge, Verdict
+from autograder.bn_helper.parts import PARTS
+from autograder.checks.expectations import grading_expectations, hidden_probes, visible_probes
+
+_GIVEN = {"batchnorm_forward": "bn_helper.batchnorm_forward"}
+_NEEDS_FORWARD = ("batchnorm_backward", "batchnorm_backward_alt")
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """Calls functions under other names."""
+
+    call: Call
+    names: dict[str, str]
+
+    def __call__(self, name: str, *args: Any) -> Reply:
+        return self.call(self.names.get(name, name), *args)
+
+
+def verdict(part: str, call: Call, secret: str, assignment: str) -> Verdict:
+    """Try a part as it counts.
+
+    A backward pass is tried with the forward pass that the notebook has; if that loses marks, with the given
+    one too, and the better result counts.
+
+    Parameters
+    ----------
+    part : str
+        A key of `PARTS`.
+    call : Call
+        Reaches the student's functions.
+    secret, assignment : str
+        Determine the hidden probes.
+
+    Returns
+    -------
+    Verdict
+    """
+
+    def tried(call: Call) -> Verdict:
+        return Judge(
+            call,
+            lambda name: visible_probes() + hidden_probes(secret, assignment, name),
+            lambda name: grading_expectations(secret, assignment, name),
+            visible=len(visible_probes()),
+        ).verdict(part)
+
+    own = tried(call)
+    if own.passed or PARTS[part].function not in _NEEDS_FORWARD:
+        return own
+    given = tried(Renamed(call, _GIVEN))
+    if given.share > own.share:
+        return replace(given, remarks=("Tried with the given batchnorm_forward; with yours it loses more.",))
+    return replace(own, remarks=("Tried with batchnorm_forward as your notebook has it; the given one earns no more.",))
