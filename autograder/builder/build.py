@@ -1,0 +1,62 @@
+"""Build assignments: text -> source notebook with its helper -> release version, by nbgrader's own converter."""
+
+import shutil
+from pathlib import Path
+
+import nbformat
+
+from autograder.bn_helper.parts import PARTS
+from autograder.bn_helper.tables import Tables
+from autograder.builder.notebook import make_notebook
+from autograder.builder.text import Text, read_text
+from autograder.checks.expectations import visible_expectations, visible_probes
+from autograder.course import ASSIGNMENTS, FOLDER, Course, Problem, assignment_names
+from autograder.nbgrader_runs import api, reason
+from autograder.sections import TITLES, section
+
+
+def build(course: Course, names: list[str]) -> list[Path]:
+    """Build assignments into a course folder; all of them if no name is given.
+
+    Returns
+    -------
+    list of Path
+        The release folders.
+
+    Raises
+    ------
+    Problem
+        If there is no such assignment, its text is malformed, or nbgrader refuses it.
+    """
+    known = assignment_names()
+    for name in names:
+        if name not in known:
+            raise Problem(f"There is no assignment {name!r}; the assignments are {', '.join(known)}.")
+    texts = [read_text(ASSIGNMENTS / f"{name}.md") for name in names or known]
+    notebooks = [make_notebook(text, course.book_url) for text in texts]  # all are sound before one is written
+    for text, notebook in zip(texts, notebooks, strict=True):
+        _write_source(course, text, notebook)
+        _release(course, text.path.stem)
+    return [course.release(text.path.stem) for text in texts]
+
+
+def _write_source(course: Course, text: Text, notebook: nbformat.NotebookNode) -> None:
+    folder = course.source(text.path.stem)
+    folder.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, folder / f"{text.path.stem}.ipynb")
+    helper = folder / "bn_helper"
+    if helper.exists():
+        shutil.rmtree(helper)
+    shutil.copytree(FOLDER / "bn_helper", helper, ignore=shutil.ignore_patterns("__pycache__"))
+    parts = [block.name for block in text.blocks if block.kind == "check"]
+    functions = {PARTS[part].function for part in parts}
+    held = [name for name, part in PARTS.items() if part.function in functions]
+    expected = {part: visible_expectations(part) for part in held}
+    sections = {label: section(label, course.book_url) for label in TITLES}
+    Tables(sections, visible_probes(), expected).write(helper / "expected.json")
+
+
+def _release(course: Course, name: str) -> None:
+    result = api(course).generate_assignment(name, force=True, create=True)
+    if not result["success"]:
+        raise Problem(f"nbgrader could not make the release version of {name}: {reason(result)}")

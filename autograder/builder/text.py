@@ -1,0 +1,154 @@
+"""Read the text of an assignment: prose, code to try, and the cells that are solved, checked or answered.
+
+The text is MyST. Besides prose it holds fenced blocks, each of which becomes a cell:
+
+    ```{code-cell}            code that the student may run and change
+    ```{setup}                code that the grader restores, such as the imports
+    ```{solution} NAME        the function NAME of `solutions`, which the student writes
+    ```{check} PART           the graded check of a part, with `:points: 3`
+    ```{answer} ID            a written answer, marked by hand, with `:points: 3`; the block holds the rubric
+    ```{marks}                the table of parts and points
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from markdown_it import MarkdownIt
+
+from autograder.course import Problem
+
+_CELLS = ("code-cell", "setup", "solution", "check", "answer", "marks")
+_FENCE = re.compile(r"\{(?P<kind>[\w-]+)\}\s*(?P<name>\S*)\s*(?P<rest>.*)")
+_OPTION = re.compile(r":(?P<name>[\w-]+):\s*(?P<value>.*)")
+_POINTS = ("check", "answer")
+
+
+@dataclass(frozen=True)
+class Block:
+    """One cell of an assignment: its kind ('text' or a kind of fence), name, points, content and line."""
+
+    kind: str
+    content: str
+    line: int
+    name: str = ""
+    points: float | None = None
+
+
+@dataclass(frozen=True)
+class Text:
+    """An assignment as its author wrote it."""
+
+    path: Path
+    title: str
+    minutes: int
+    blocks: tuple[Block, ...]
+
+    def problem(self, line: int, sentence: str) -> Problem:
+        """Return what to raise about a line of this text."""
+        return Problem(f"{self.path}:{line}: {sentence}")
+
+
+def read_text(path: Path) -> Text:
+    """Read an assignment's text.
+
+    Raises
+    ------
+    Problem
+        If the text cannot be read, or a block is malformed; the message names file and line.
+    """
+    try:
+        source = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Problem(f"{path}: the text of the assignment cannot be read: {error}.") from error
+    header, body, skipped = _split_header(path, source)
+    text = Text(path, str(header["title"]), int(header["minutes"]), ())
+    blocks = list(_blocks(text, body, skipped))
+    _refuse_duplicates(text, blocks)
+    return Text(path, text.title, text.minutes, tuple(blocks))
+
+
+def _split_header(path: Path, source: str) -> tuple[dict[str, Any], str, int]:
+    match = re.match(r"---\n(.*?)\n---\n", source, re.DOTALL)
+    if match is None:
+        raise Problem(
+            f"{path}:1: the text begins with a header between two lines of '---' that gives title and minutes."
+        )
+    try:
+        header = yaml.safe_load(match[1])
+    except yaml.YAMLError as error:
+        raise Problem(f"{path}:1: the header is not valid YAML: {' '.join(str(error).split())}.") from error
+    missing = [name for name in ("title", "minutes") if not isinstance(header, dict) or name not in header]
+    if missing:
+        raise Problem(f"{path}:1: the header does not give {' and '.join(missing)}.")
+    if not isinstance(header["minutes"], int):
+        raise Problem(f"{path}:1: 'minutes' in the header is a whole number, not {header['minutes']!r}.")
+    return header, source[match.end() :], match[0].count("\n")
+
+
+def _blocks(text: Text, body: str, skipped: int) -> list[Block]:
+    lines = body.splitlines()
+    blocks: list[Block] = []
+    start = 0
+    for token in MarkdownIt().parse(body):
+        match = _FENCE.match(token.info) if token.type == "fence" else None
+        if match is None or token.level or match["kind"] not in _CELLS:
+            if match is not None:
+                line = skipped + (token.map or [0])[0] + 1
+                raise text.problem(line, f"there is no block {{{match['kind']}}}; the blocks are {', '.join(_CELLS)}.")
+            continue
+        first, last = token.map or [0, 0]
+        blocks += _prose(lines, start, first, skipped)
+        blocks.append(_cell(text, match, token.content, skipped + first + 1))
+        start = last
+    return blocks + _prose(lines, start, len(lines), skipped)
+
+
+def _prose(lines: list[str], start: int, end: int, skipped: int) -> list[Block]:
+    content = "\n".join(lines[start:end])
+    parts = re.split(r"^\+\+\+$", content, flags=re.MULTILINE)
+    return [Block("text", part.strip(), skipped + start + 1) for part in parts if part.strip()]
+
+
+def _cell(text: Text, match: re.Match[str], content: str, line: int) -> Block:
+    kind, name = match["kind"], match["name"]
+    if match["rest"]:
+        raise text.problem(line, f"{{{kind}}} takes one name, not {name + ' ' + match['rest']!r}.")
+    if kind in ("solution", "check", "answer") and not name:
+        raise text.problem(line, f"{{{kind}}} needs a name behind it.")
+    options, content = _options(text, content, line)
+    unknown = set(options) - ({"points"} if kind in _POINTS else set())
+    if unknown:
+        raise text.problem(line, f"{{{kind}}} has no option :{min(unknown)}:.")
+    points = None
+    if kind in _POINTS:
+        if "points" not in options:
+            raise text.problem(line, f"{{{kind}}} {name} needs its points: a line ':points: 3' below it.")
+        try:
+            points = float(options["points"])
+        except ValueError:
+            points = 0.0
+        if not 0 < points < 1000:
+            raise text.problem(line, f"the points of {name} are a number above 0, not {options['points']!r}.")
+    return Block(kind, content.strip("\n"), line, name, points)
+
+
+def _options(text: Text, content: str, line: int) -> tuple[dict[str, str], str]:
+    options: dict[str, str] = {}
+    lines = content.splitlines()
+    while lines and (match := _OPTION.fullmatch(lines[0].strip())):
+        if match["name"] in options:
+            raise text.problem(line, f"the option :{match['name']}: is given twice.")
+        options[match["name"]] = match["value"].strip()
+        lines.pop(0)
+    return options, "\n".join(lines)
+
+
+def _refuse_duplicates(text: Text, blocks: list[Block]) -> None:
+    seen: dict[str, int] = {}
+    for block in blocks:
+        if block.name and block.name in seen:
+            raise text.problem(block.line, f"{block.name} is used already in line {seen[block.name]}.")
+        seen[block.name] = block.line

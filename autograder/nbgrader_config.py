@@ -1,0 +1,32 @@
+"""The course's settings: read by every `nbgrader` command that runs in this folder, and by `python -m autograder`."""
+
+import os
+import sys
+import warnings
+from pathlib import Path
+
+from sqlalchemy.exc import SAWarning
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+# nbgrader makes a new gradebook with the command `alembic`, which lies beside this Python.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+
+# nbgrader links a new submission to its student only after it asks for it; harmless, and said for every submission.
+warnings.filterwarnings("ignore", message="Object of type .* not in session", category=SAWarning)
+
+c = get_config()  # type: ignore[name-defined]  # noqa: F821 - nbgrader puts it here
+
+# Where your students find the book, such as "https://example.org/batchnorm". Messages then link to its sections.
+c.Course.book_url = ""
+
+c.CourseDirectory.course_id = "batchnorm"
+
+# The engine runs student cells in a process of their own and the checks in this one.
+c.Autograde.autograde_preprocessors = [
+    "autograder.engine.preprocessor.RunAndCheck",
+    "nbgrader.preprocessors.LimitOutput",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
