@@ -1,0 +1,68 @@
+"""The course's commands: `python -m autograder COMMAND`; `--help` lists them."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from autograder.course import FOLDER, Course, Problem
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(Course(options.course), options))
+    except Problem as problem:
+        print(f"autograder: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("autograder: interrupted; what was graded stays graded.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m autograder", description="Build and grade the assignments.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    build = commands.add_parser("build", help="make source and release notebooks from the assignments' text")
+    build.add_argument("names", nargs="*", metavar="ASSIGNMENT", help="default: all")
+    build.set_defaults(run=_build)
+
+    grade = commands.add_parser("grade", help="grade the submissions of an assignment")
+    grade.add_argument("assignment", metavar="ASSIGNMENT")
+    grade.add_argument("--student", metavar="ID", help="only this student's submission")
+    grade.add_argument("--force", action="store_true", help="grade again what is graded")
+    grade.add_argument("--dry-run", action="store_true", help="say what would be graded, and grade nothing")
+    grade.set_defaults(run=_grade)
+
+    sample = commands.add_parser("sample", help="build and grade the sample class in _build/sample")
+    sample.set_defaults(run=_sample)
+
+    sample.set_defaults(course=FOLDER.parent / "_build" / "sample")
+    for command in (build, grade):
+        command.add_argument("--course", type=Path, default=FOLDER, metavar="DIR", help="the course folder")
+    return parser
+
+
+def _build(course: Course, options: argparse.Namespace) -> int:
+    from autograder.builder.build import build
+
+    for folder in build(course, options.names):
+        print(f"built {folder}")
+    return 0
+
+
+def _grade(course: Course, options: argparse.Namespace) -> int:
+    from autograder.grading import grade
+
+    return grade(course, options.assignment, options.student, force=options.force, dry_run=options.dry_run)
+
+
+def _sample(course: Course, options: argparse.Namespace) -> int:
+    from autograder.sample.run import grade_sample
+
+    return grade_sample(course)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
