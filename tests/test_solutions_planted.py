@@ -21,12 +21,12 @@ from solutions import (
 
 def forward(x, gamma, beta, bn_param):
     """Compute batchnorm_forward, with a cache that holds everything that a right or wrong backward may want."""
-    running_mean, running_var = np.array(bn_param["running_mean"]), np.array(bn_param["running_var"])
-    out, right_cache = batchnorm_forward(x, gamma, beta, bn_param)
-    eps, N, mu, var = bn_param["eps"], len(x), x.mean(axis=0), x.var(axis=0)
-    inv_std = 1 / np.sqrt(var + eps)
-    x_hat = (x - mu) * inv_std
-    return out, SimpleNamespace(**{name: value for name, value in locals().items() if name != "bn_param"})
+    c = SimpleNamespace(x=x, gamma=gamma, N=len(x), eps=bn_param["eps"], mu=x.mean(axis=0), var=x.var(axis=0))
+    c.running_mean, c.running_var = np.array(bn_param["running_mean"]), np.array(bn_param["running_var"])
+    c.inv_std = 1 / np.sqrt(c.var + c.eps)
+    c.x_hat = (x - c.mu) * c.inv_std
+    c.out, c.right_cache = batchnorm_forward(x, gamma, beta, bn_param)
+    return c.out, c
 
 
 def paths(dout, c):
