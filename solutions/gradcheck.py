@@ -97,5 +97,5 @@ def check_gradients(forward, backward):
             for got, want in pairs
         )
 
-    # an eps as large as the variances shows where eps went, a small one shows where it is lost
+    # eps as large as the variances shows where it went; several values of it show one that is a constant
     return all(agrees(N, D, eps) for N, D, eps in [(5, 3, 0.1), (7, 4, 0.05), (9, 5, 1e-3)])
