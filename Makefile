@@ -1,0 +1,71 @@
+# `make` and `make test` work on a fresh clone; `make help` lists the rest.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+BOOK_SOURCES := _config.yml _toc.yml index.md $(shell find chapters solutions assets -type f -not -path '*/__pycache__/*')
+COURSE_SOURCES := $(shell find autograder solutions -type f \( -name '*.py' -o -name '*.md' \) -not -path '*/submitted/*' -not -path '*/release/*' -not -path '*/source/*' -not -path '*/autograded/*')
+
+.PHONY: all book assignments sample test soak lint format clean help
+
+all: book assignments sample
+	@echo
+	@echo "Read the book:        _build/html/index.html"
+	@echo "Give to students:     autograder/release/"
+	@echo "Look at the sample:   _build/sample/autograded/"
+	@echo "What next:            README.md"
+
+help:
+	@echo "make              environment, book, assignments, sample class"
+	@echo "make test         environment and the whole test suite"
+	@echo "make book         the book, in _build/html"
+	@echo "make assignments  the notebooks, in autograder/release"
+	@echo "make sample       the sample class, graded, in _build/sample"
+	@echo "make soak         long random campaigns, of which make test runs a short seeded part"
+	@echo "make lint         style and types;  make format  mends the style"
+	@echo "make clean        removes what make made, the environment and a real course's files excepted"
+
+.venv/book: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+		|| { echo "This project needs Python 3.11 to 3.13, and $(PYTHON) is another: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
+		|| { echo "$(PYTHON) lacks venv; on Debian: sudo apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/tests: requirements-dev.txt .venv/book
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
+	@touch $@
+
+book: _build/html/.complete
+_build/html/.complete: .venv/book $(BOOK_SOURCES)
+	.venv/bin/jupyter-book build . --all -W -n --keep-going
+	@touch $@
+
+assignments: _build/assignments
+_build/assignments: .venv/book $(COURSE_SOURCES)
+	$(PY) -m autograder build
+	@mkdir -p _build && touch $@
+
+sample: .venv/book $(COURSE_SOURCES)
+	$(PY) -m autograder sample
+
+test: .venv/tests lint
+	$(PY) -m pip check
+	$(PY) -m pytest
+
+soak: .venv/tests
+	SOAK=1 $(PY) -m pytest -m soak
+
+lint: .venv/tests
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+format: .venv/tests
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+clean:
+	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
