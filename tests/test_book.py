@@ -183,7 +183,7 @@ def test_images_have_alternative_text(pages):
     assert [(name, image.get("src")) for name, image in images if not image.get("alt", "").strip()] == []
 
 
-@pytest.mark.parametrize("name", solutions.__all__)
+@pytest.mark.parametrize("name", [name for name in solutions.__all__ if callable(getattr(solutions, name))])
 def test_the_docstring_of_every_public_function_is_on_the_api_page(name, book, pages, anchors):
     api = book.html / "chapters" / "api.html"
     assert f"{inspect.getmodule(getattr(solutions, name)).__name__}.{name}" in anchors[api]

