@@ -12,6 +12,18 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "soak: a long random campaign, run by `make soak`")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave long campaigns out, unless SOAK is set."""
+    if not os.environ.get("SOAK"):
+        campaigns = [item for item in items if item.get_closest_marker("soak")]
+        items[:] = [item for item in items if item not in campaigns]
+        config.hook.pytest_deselected(items=campaigns)
+
+
 def missing(what, command):
     """Skip a test for want of a system package; where CI=true is set, nothing may be skipped."""
     message = f"{what} is missing: {command}"
