@@ -1,45 +1,20 @@
-"""A student's process, seen from the grader: start it, run cells, call functions, end it."""
+"""A submission's process, seen from the grader: run cells, call functions, start it again when it dies."""
 
-import os
+import secrets
 import select
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import sysconfig
-import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from autograder.bn_helper.calls import CallError, Handle, Reply
+from autograder.engine.jail import EngineFailure, Jail
 from autograder.engine.student_side import wire
-
-STUDENT_SIDE = Path(__file__).with_name("student_side")
-BN_HELPER = Path(__file__).parents[1] / "bn_helper"
-
-_START = """
-import sys
-sys.path[:0] = sys.argv[1:3]
-from student_side import student
-del sys.path[0]
-student.serve(int(sys.argv[3]), sys.argv[4])
-"""
-
-# Names that files beside a notebook may not take; of bn_helper the course's own copy is laid there.
-_RESERVED = ("solutions", "autograder", "bn_helper")
-
-
-class EngineFailure(Exception):
-    """The engine itself could not do its work: nothing is known of the submission, and nothing may be marked."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds that a submission may take; a second more is granted before its process is killed."""
+    """Seconds that a submission may take; one more is granted before its process is ended."""
 
     cell: float = 20.0
     call: float = 3.0
@@ -58,33 +33,29 @@ class CellResult:
 
 @dataclass
 class Session:
-    """Runs one submission. If its process ends, another is started and the cells that had run are run again.
+    """Runs one submission. If its process dies, another is started and the cells that had run are run again.
 
     Parameters
     ----------
-    files : Path, optional
-        Folder with the files that came beside the notebook; they are copied to the work folder.
-    helper_data : Path, optional
-        The file of expected outputs of `bn_helper`.
+    jail : Jail
+    files : mapping from relative paths to contents
+        What lies in the work folder.
     limits : Limits
+    plots : bool
+        False if nobody will look at the outputs.
     """
 
-    files: Path | None = None
-    helper_data: Path | None = None
+    jail: Jail
+    files: dict[str, bytes] = field(default_factory=dict, repr=False)
     limits: Limits = field(default_factory=Limits)
-    restarts: int = 0
+    plots: bool = True
 
     def __post_init__(self) -> None:
         self._done: list[str] = []
         self._timeouts: Counter[str] = Counter()
+        self._late = False
         self._number = 0
-        self._folder = Path(tempfile.mkdtemp(prefix="submission-"))
-        try:
-            self._lay_files()
-            self._start()
-        except BaseException:
-            self.close()
-            raise
+        self._start()
 
     def __enter__(self) -> "Session":
         return self
@@ -93,139 +64,93 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """End the process and remove its work folder."""
-        self._kill()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """End the process."""
+        self._student.end()
 
     def run_cell(self, source: str) -> CellResult:
         """Run a cell in the student's process."""
-        answer = self._request({"do": "cell", "source": source, "seconds": self.limits.cell}, self.limits.cell)
+        answer = self._request(self.limits.cell, do="cell", source=source, seconds=self.limits.cell)
+        late = self._late if answer is None else answer.get("late") is True
+        outputs = [] if answer is None else _outputs(answer.get("outputs"))
+        if late:
+            outputs.append(_stopped(f"This cell did not finish in {self.limits.cell:g} s."))
+        elif answer is None:
+            outputs.append(_stopped("The process in which this cell ran has ended."))
         if answer is None:
             self._restart()
-            return CellResult([_stopped("The process in which this cell ran has ended.")], died=True)
-        if not isinstance(answer.get("outputs"), list):
-            return CellResult([_stopped(f"The outputs of this cell cannot be kept: {answer.get('error')}")])
-        late = answer.get("late") is True
-        if late:
-            seconds = f"{self.limits.cell:g} s"
-            return CellResult([*answer["outputs"], _stopped(f"This cell did not finish in {seconds}.")], late=True)
-        self._done.append(source)
-        return CellResult(answer["outputs"])
+        if answer is not None and not late:
+            self._done.append(source)
+        return CellResult(outputs, late=late, died=answer is None)
 
     def call(self, name: str, *args: Any) -> Reply:
         """Call a student's function; see `autograder.bn_helper.calls.Call`."""
         if self._timeouts[name] >= self.limits.timeouts_per_function:
             return Reply(None, error=CallError("timeout"))
-        request = {"do": "call", "name": name, "args": [_argument(arg) for arg in args], "seconds": self.limits.call}
-        answer = self._request(request, self.limits.call)
+        arguments = [_argument(arg) for arg in args]
+        answer = self._request(self.limits.call, do="call", name=name, args=arguments, seconds=self.limits.call)
         if answer is None:
-            late = self._late
+            error = CallError("timeout" if self._late else "died")
             self._timeouts[name] += 1
             self._restart()
-            return Reply(None, error=CallError("timeout" if late else "died"))
+            return Reply(None, error=error)
         if "error" in answer:
             error = _error(answer["error"])
             self._timeouts[name] += error.kind == "timeout"
             return Reply(None, error=error)
-        warned = answer.get("warnings", [])
+        afterwards, warned = answer.get("arguments"), answer.get("warnings")
         return Reply(
             answer.get("result"),
-            tuple(answer.get("arguments", ())),
+            tuple(afterwards) if isinstance(afterwards, list) and len(afterwards) == len(args) else (None,) * len(args),
             tuple(str(text) for text in warned) if isinstance(warned, list) else (),
             None,
             Handle(self._number),
         )
 
-    def _lay_files(self) -> None:
-        if self.files is not None and self.files.is_dir():
-            for path in self.files.iterdir():
-                if path.suffix == ".ipynb" or path.is_symlink() or path.name.partition(".")[0] in _RESERVED:
-                    continue
-                target = self._folder / path.name
-                shutil.copytree(path, target, symlinks=True) if path.is_dir() else shutil.copy(path, target)
-        shutil.copytree(BN_HELPER, self._folder / "bn_helper", ignore=shutil.ignore_patterns("__pycache__"))
-        if self.helper_data is not None and self.helper_data.is_file():
-            shutil.copy(self.helper_data, self._folder / "bn_helper")
-
     def _start(self) -> None:
-        ours, theirs = socket.socketpair()
-        environment = {
-            "PATH": os.defpath,
-            "HOME": str(self._folder),
-            "TMPDIR": str(self._folder),
-            "LANG": "C.UTF-8",
-            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-            "OPENBLAS_NUM_THREADS": "1",
-            "OMP_NUM_THREADS": "1",
-        }
-        command = [sys.executable, "-I", "-S", "-c", _START, str(STUDENT_SIDE.parent), sysconfig.get_path("purelib")]
+        self._student = self.jail.student()
         try:
-            self._process = subprocess.Popen(
-                [*command, str(theirs.fileno()), str(self._folder)],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=environment,
-                start_new_session=True,
-            )
-        except OSError as error:
-            ours.close()
-            raise EngineFailure(f"a process for the submission could not be started: {error}") from error
-        finally:
-            theirs.close()
-        self._connection = ours
-        if self._answer(self.limits.start) is None:
-            raise EngineFailure("the process for the submission did not come up")
-
-    def _kill(self) -> None:
-        process = getattr(self, "_process", None)
-        if process is None:
-            return
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            process.kill()
-        process.wait()
-        self._connection.close()
+            if self._answer(self.limits.start) is None:
+                raise EngineFailure("the submission's process does not come up")
+            if self._request(self.limits.start, do="files", files=self.files, plots=self.plots) is None:
+                raise EngineFailure("the files beside the notebook cannot be laid in the work folder")
+        except BaseException:
+            self._student.end()
+            raise
 
     def _restart(self) -> None:
-        self._kill()
+        self._student.end()
         self._start()
-        self.restarts += 1
         done, self._done = self._done, []
         for source in done:
-            answer = self._request({"do": "cell", "source": source, "seconds": self.limits.cell}, self.limits.cell)
-            if answer is None:  # a cell that ran once does not run twice: go on without it
-                self._kill()
+            if self._request(self.limits.cell, do="cell", source=source, seconds=self.limits.cell) is None:
+                self._student.end()  # a cell that ran once does not run again: go on without it
                 self._start()
-                continue
-            self._done.append(source)
+            else:
+                self._done.append(source)
 
-    def _request(self, request: dict[str, Any], seconds: float) -> dict[str, Any] | None:
-        self._number += 1
+    def _request(self, wait: float, **request: Any) -> dict[str, Any] | None:
+        self._number = secrets.randbits(62)
+        self._late = False
         try:
-            wire.send(self._connection, {**request, "number": self._number})
+            wire.send(self._student.connection, {**request, "number": self._number})
         except (OSError, wire.WireError):
-            self._late = False
             return None
-        return self._answer(seconds + 1.0, self._number)
+        return self._answer(wait + 1.0, self._number)
 
     def _answer(self, seconds: float, number: int | None = None) -> dict[str, Any] | None:
         """Wait for the answer; None if the process is gone, late, or breaks the wire's rules."""
-        self._late = False
+        connection = self._student.connection
         deadline = time.monotonic() + seconds
-        readable, _, _ = select.select([self._connection], [], [], seconds)
+        readable, _, _ = select.select([connection], [], [], seconds)
         if not readable:
             self._late = True
             return None
-        self._connection.settimeout(max(deadline - time.monotonic(), 1.0))
+        connection.settimeout(max(deadline - time.monotonic(), 1.0))
         try:
-            answer = wire.receive(self._connection)
+            answer = wire.receive(connection)
         except (EOFError, OSError, wire.WireError):
             return None
-        finally:
-            self._connection.settimeout(None)
+        connection.settimeout(None)
         if not isinstance(answer, dict) or answer.get("number") != number:
             return None
         return answer
@@ -241,6 +166,23 @@ def _error(told: Any) -> CallError:
     kinds = told.get("kinds", [])
     names = tuple(str(kind) for kind in kinds) if isinstance(kinds, list) else ()
     return CallError(str(told.get("kind")), str(told.get("text", "")), str(told.get("line", "")), names)
+
+
+def _outputs(told: Any) -> list[dict[str, Any]]:
+    """Keep of the outputs what is in the notebook format: the student's process may say anything."""
+    kept = []
+    for output in told if isinstance(told, list) else []:
+        match output:
+            case {"output_type": "stream", "name": "stdout" | "stderr" as name, "text": str(text)}:
+                kept.append({"output_type": "stream", "name": name, "text": text})
+            case {"output_type": "display_data" | "execute_result" as kind, "data": dict(data)}:
+                texts = {str(mime): text for mime, text in data.items() if isinstance(text, str)}
+                count = {"execution_count": None} if kind == "execute_result" else {}
+                kept.append({"output_type": kind, "data": texts, "metadata": {}, **count})
+            case {"output_type": "error", "ename": str(name), "evalue": str(text), "traceback": list(lines)}:
+                told_lines = [str(line) for line in lines]
+                kept.append({"output_type": "error", "ename": name, "evalue": text, "traceback": told_lines})
+    return kept
 
 
 def _stopped(text: str) -> dict[str, Any]:

@@ -1,23 +1,25 @@
-"""The student's process: an IPython shell that runs cells and calls functions on request.
-
-Started by `session` with an isolated interpreter, so that nothing of the project but this folder can be imported.
-"""
+"""The student's process: an IPython shell that runs cells and calls functions on request."""
 
 import base64
+import io
 import os
 import signal
 import socket
 import sys
 import traceback
 import warnings
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any
 
 from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
 from . import wire
+
+MAX_OUTPUT = 512 * 1024  # characters and base64 digits that one cell may put out
+_HERE = str(Path(__file__).parent)
 
 
 class OutOfTime(BaseException):
@@ -42,23 +44,90 @@ class time_limit:  # noqa: N801 - reads as a statement
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-class RecordingHook(DisplayHook):
-    """Keeps the value of a cell's last expression instead of printing it."""
+class Outputs:
+    """The outputs of one cell in the notebook format, in their order, up to `MAX_OUTPUT`."""
 
-    values: ClassVar[list[dict[str, Any]]] = []
+    def __init__(self) -> None:
+        self.kept: list[dict[str, Any]] = []
+        self.room = MAX_OUTPUT
+
+    def stream(self, name: str, text: str) -> None:
+        """Add text to a stream, joined to what the stream said last."""
+        text, cut = text[: self.room], len(text) > self.room
+        self.room -= len(text)
+        if cut and self.room == 0:
+            text, self.room = text + "\n... more was put out than can be kept\n", -1
+        if not text:
+            return
+        if self.kept and self.kept[-1].get("name") == name:
+            self.kept[-1]["text"] += text
+        else:
+            self.kept.append({"output_type": "stream", "name": name, "text": text})
+
+    def rich(self, kind: str, data: dict[str, Any], **more: Any) -> None:
+        """Add a figure, a table or a value: text, with bytes as base64."""
+        plain = {
+            str(mime): base64.b64encode(value).decode() if isinstance(value, bytes) else value
+            for mime, value in data.items()
+            if isinstance(value, str | bytes)
+        }
+        size = sum(map(len, plain.values()))
+        if size <= self.room:
+            self.room -= size
+            self.kept.append({"output_type": kind, "data": plain, "metadata": {}, **more})
+
+
+class Stream(io.TextIOBase):
+    """A standard stream of the student's process: into the current cell's outputs, or nowhere."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.outputs: Outputs | None = None
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        if self.outputs is not None:
+            self.outputs.stream(self.name, str(text))
+        return len(text)
+
+
+class Publisher(DisplayPublisher):
+    """Puts what is displayed into the current cell's outputs."""
+
+    outputs: Outputs | None = None
+
+    def publish(self, data: dict[str, Any], metadata: dict[str, Any] | None = None, **_: Any) -> None:
+        if self.outputs is not None:
+            self.outputs.rich("display_data", data)
+
+    def clear_output(self, wait: bool = False) -> None:
+        if self.outputs is not None:
+            self.outputs.kept.clear()
+
+
+class Hook(DisplayHook):
+    """Puts the value of a cell's last expression into the cell's outputs."""
+
+    outputs: Outputs | None = None
 
     def write_output_prompt(self) -> None:
         pass
 
     def write_format_data(self, format_dict: dict[str, Any], md_dict: dict[str, Any] | None = None) -> None:
-        self.values.append(_plain(format_dict))
+        if self.outputs is not None:
+            self.outputs.rich("execute_result", format_dict, execution_count=self.prompt_count)
 
     def finish_displayhook(self) -> None:
         pass
 
 
 class RecordingShell(InteractiveShell):
-    displayhook_class = RecordingHook
+    """An IPython shell without a terminal."""
+
+    displayhook_class = Hook
+    display_pub_class = Publisher
 
     def enable_gui(self, gui: str | None = None) -> None:
         """Do nothing: plots go into the outputs, whatever backend a notebook asks for."""
@@ -68,7 +137,7 @@ class RecordingShell(InteractiveShell):
 
 
 class Shell:
-    """An IPython shell whose outputs are collected in the notebook format."""
+    """Runs cells and finds the functions that they define."""
 
     def __init__(self) -> None:
         config = Config()
@@ -77,43 +146,42 @@ class Shell:
         self.ipython = RecordingShell.instance(config=config)
         InteractiveShell._instance = self.ipython  # what get_ipython() and the plot backends look for
         self.ipython._showtraceback = self._keep_traceback
+        self.streams = (Stream("stdout"), Stream("stderr"))
+        sys.stdout, sys.stderr = self.streams
         self._error: dict[str, Any] | None = None
 
     def _keep_traceback(self, kind: type, value: BaseException, lines: list[str]) -> None:
         self._error = {
             "output_type": "error",
-            "ename": str(kind.__name__),
-            "evalue": str(value),
-            "traceback": [str(line) for line in lines],
+            "ename": str(kind.__name__)[:200],
+            "evalue": str(value)[:10_000],
+            "traceback": [str(line)[:10_000] for line in lines[:100]],
         }
+
+    def hide_plots(self) -> None:
+        """Draw nothing: the outputs of this process are not wanted."""
+        self.ipython.display_formatter.active_types = ["text/plain"]
 
     def run(self, source: str, seconds: float) -> tuple[list[dict[str, Any]], bool]:
         """Run a cell; return its outputs and whether its time ran out."""
         self._error, late = None, False
-        RecordingHook.values.clear()
-        with capture_output() as captured:
-            try:
-                with time_limit(seconds):
-                    self.ipython.run_cell(source, store_history=True)
-            except OutOfTime:
-                late = True
-        outputs: list[dict[str, Any]] = [
-            {"output_type": "stream", "name": name, "text": text}
-            for name, text in (("stdout", captured.stdout), ("stderr", captured.stderr))
-            if text
-        ]
-        shown = [_plain(rich.data) for rich in captured.outputs]
-        outputs += [{"output_type": "display_data", "data": data, "metadata": {}} for data in shown]
-        count = self.ipython.execution_count - 1
-        outputs += [
-            {"output_type": "execute_result", "data": data, "metadata": {}, "execution_count": count}
-            for data in RecordingHook.values
-        ]
+        outputs = Outputs()
+        self._record(outputs)
+        try:
+            with time_limit(seconds):
+                self.ipython.run_cell(source, store_history=True)
+        except OutOfTime:
+            late = True
+        self._record(None)
         if self._error is not None and self._error["ename"] == OutOfTime.__name__:
             late = True
         elif self._error is not None:
-            outputs.append(self._error)
-        return outputs, late
+            outputs.kept.append(self._error)
+        return outputs.kept, late
+
+    def _record(self, outputs: Outputs | None) -> None:
+        for place in (*self.streams, self.ipython.display_pub, self.ipython.displayhook):
+            place.outputs = outputs
 
     def function(self, name: str) -> Any:
         """Find a function by name: of the notebook, or of bn_helper under its full name."""
@@ -121,15 +189,6 @@ class Shell:
         if module:
             return getattr(__import__(module), attribute, None)
         return self.ipython.user_ns.get(name)
-
-
-def _plain(data: dict[str, Any]) -> dict[str, Any]:
-    """Keep of rich output what a notebook can hold: text, with bytes as base64."""
-    return {
-        str(kind): base64.b64encode(value).decode() if isinstance(value, bytes) else value
-        for kind, value in data.items()
-        if isinstance(value, str | bytes | dict)
-    }
 
 
 class Calls:
@@ -140,12 +199,13 @@ class Calls:
         self.kept: dict[int, Any] = {}
 
     def call(self, name: str, args: list[Any], seconds: float, keep: int) -> dict[str, Any]:
-        function = self.shell.function(name)
-        if not callable(function):
-            return {"error": {"kind": "missing"}}
+        """Call a function; return its result and the arguments afterwards, or its error."""
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
+                function = self.shell.function(name)
+                if not callable(function):
+                    return {"error": {"kind": "missing"}}
                 given = [self._resolve(arg) for arg in args]
                 with time_limit(seconds):
                     result = function(*given)
@@ -171,7 +231,7 @@ def _describe(error: BaseException) -> dict[str, Any]:
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename != __file__ and "site-packages" not in frame.filename
+        if not frame.filename.startswith(_HERE) and "/packages/" not in frame.filename
     ]
     return {
         "kind": type(error).__name__,
@@ -181,20 +241,23 @@ def _describe(error: BaseException) -> dict[str, Any]:
     }
 
 
-def serve(descriptor: int, folder: str) -> None:
-    """Serve requests until the grader closes the wire.
+def _lay(files: dict[str, bytes]) -> None:
+    for name, content in files.items():
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def serve(connection: socket.socket, shell: Shell) -> None:
+    """Serve requests in the current folder until the grader closes the wire.
 
     Parameters
     ----------
-    descriptor : int
-        Of the socket that leads to the grader.
-    folder : str
-        The work folder; the files that came beside the notebook lie there.
+    connection : socket
+        Leads to the grader.
+    shell : Shell
     """
-    os.chdir(folder)
-    connection = socket.socket(fileno=descriptor)
-    shell = Shell()
-    sys.path.append(folder)  # last, so that a numpy.py beside the notebook hides nothing
+    sys.path.append(os.getcwd())  # last, so that a numpy.py beside the notebook hides nothing
     calls = Calls(shell)
     wire.send(connection, {"ready": True})
     while True:
@@ -202,11 +265,17 @@ def serve(descriptor: int, folder: str) -> None:
             request = wire.receive(connection)
         except EOFError:
             os._exit(0)
-        if request["do"] == "cell":
-            outputs, late = shell.run(request["source"], request["seconds"])
-            answer: dict[str, Any] = {"outputs": outputs, "late": late}
-        else:
-            with capture_output():
+        answer: dict[str, Any]
+        match request["do"]:
+            case "files":
+                _lay(request["files"])
+                if not request["plots"]:
+                    shell.hide_plots()
+                answer = {}
+            case "cell":
+                outputs, late = shell.run(request["source"], request["seconds"])
+                answer = {"outputs": outputs, "late": late}
+            case "call":
                 answer = calls.call(request["name"], request["args"], request["seconds"], request["number"])
         try:
             wire.send(connection, {**answer, "number": request["number"]})

@@ -1,0 +1,53 @@
+"""What lies in a submission's work folder: the files that came beside the notebook, and the course's own bn_helper."""
+
+from pathlib import Path
+
+from autograder.course import FOLDER
+
+MAX_BYTES = 20 * 1024 * 1024
+MAX_FILES = 200
+
+# Names that files beside a notebook may not take.
+_RESERVED = ("solutions", "autograder", "bn_helper")
+
+
+def work_files(submission: Path, tables: Path) -> tuple[dict[str, bytes], list[str]]:
+    """Read the files for a work folder.
+
+    Parameters
+    ----------
+    submission : Path
+        The folder that was handed in.
+    tables : Path
+        The file of expected outputs of the assignment, for `bn_helper`.
+
+    Returns
+    -------
+    files : mapping from relative paths to contents
+    oddities : list of str
+        What was left out, a sentence each.
+    """
+    files: dict[str, bytes] = {}
+    oddities: list[str] = []
+    room = MAX_BYTES
+    for path in sorted(submission.rglob("*")) if submission.is_dir() else []:
+        name = path.relative_to(submission)
+        if not _wanted(path, name):
+            continue
+        size = path.stat().st_size
+        if size > room or len(files) >= MAX_FILES:
+            oddities.append(f"too many or too large files lie beside the notebook: {name} and the rest are left out")
+            break
+        room -= size
+        files[str(name)] = path.read_bytes()
+    for path in (FOLDER / "bn_helper").glob("*.py"):
+        files[f"bn_helper/{path.name}"] = path.read_bytes()
+    if tables.is_file():
+        files["bn_helper/expected.json"] = tables.read_bytes()
+    return files, oddities
+
+
+def _wanted(path: Path, name: Path) -> bool:
+    hidden = any(part.startswith(".") or part == "__pycache__" for part in name.parts)
+    reserved = name.parts[0].partition(".")[0] in _RESERVED
+    return path.is_file() and not path.is_symlink() and not hidden and not reserved and path.suffix != ".ipynb"

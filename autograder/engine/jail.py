@@ -1,0 +1,204 @@
+"""The jail, seen from the grader: start the warm process, get a submission's process from it, try to break out."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from autograder.engine.student_side import policy
+
+STUDENT_SIDE = Path(__file__).with_name("student_side")
+
+# What students have at home; the jail holds these, what they require, and nothing else.
+BUNDLE = ("numpy", "matplotlib", "jupyterlab")
+
+_START_SECONDS = 60.0
+_PROGRAM = """
+import sys
+sys.path[:0] = sys.argv[1:3]
+from student_side import zygote
+del sys.path[0]
+zygote.serve(int(sys.argv[3]), int(sys.argv[4]))
+"""
+
+
+class EngineFailure(Exception):
+    """The engine itself could not do its work: nothing is known of the submission, and nothing may be marked."""
+
+
+@dataclass
+class Student:
+    """A submission's process: the wire that leads to it, and the means to end it."""
+
+    connection: socket.socket
+    descriptor: int
+    leader: int
+    folder: Path | None
+
+    def end(self) -> None:
+        """End the process and everything that it started, and remove its work folder."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.descriptor, signal.SIGKILL)
+        os.close(self.descriptor)
+        self.connection.close()
+        if self.folder is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.leader, signal.SIGKILL)
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@dataclass
+class Jail:
+    """The warm process; `student()` forks a submission's process from it.
+
+    Parameters
+    ----------
+    isolated : bool
+        False runs submissions with the rights of the grader: in processes of their own, but in no jail.
+    """
+
+    isolated: bool = True
+    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    def student(self) -> Student:
+        """Fork a process for a submission.
+
+        Raises
+        ------
+        EngineFailure
+            If there is none to be had.
+        """
+        folder = None if self.isolated else Path(tempfile.mkdtemp(prefix="submission-"))
+        for attempt in (1, 2):
+            if self._process is None or self._process.poll() is not None:
+                self._start()
+            try:
+                return self._fork(folder)
+            except OSError as error:
+                self.close()
+                if attempt == 2:
+                    raise EngineFailure(f"no process for the submission: {error or self._complaint()}") from error
+        raise AssertionError
+
+    def close(self) -> None:
+        """End the warm process and every submission that was forked from it."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._control.close()
+            self._process = None
+
+    def _fork(self, folder: Path | None) -> Student:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            socket.send_fds(self._control, [str(folder or policy.WORK).encode()], [theirs.fileno()])
+        ours.settimeout(_START_SECONDS)
+        leader, descriptors, _, _ = socket.recv_fds(ours, 64, 1)
+        if not descriptors:
+            ours.close()
+            raise OSError(self._complaint())
+        ours.settimeout(None)
+        return Student(ours, descriptors[0], int(leader), folder)
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - it is read when something goes wrong later
+        passed = [theirs.fileno()]
+        with theirs, tempfile.TemporaryFile() as program_file:
+            command = [sys._base_executable, "-I", "-S", "-c", _PROGRAM]  # type: ignore[attr-defined]
+            if self.isolated:
+                if shutil.which("bwrap") is None:
+                    raise policy.PolicyFailure("bubblewrap is missing; on Debian: sudo apt-get install bubblewrap")
+                program_file.write(policy.seccomp_program())
+                program_file.seek(0)
+                passed.append(program_file.fileno())
+                jail = policy.bubblewrap(Path(sys.base_prefix), bundle(), STUDENT_SIDE)
+                command = [*jail, *environment("/tmp"), *command, "/jail", "/packages"]
+                command += [str(theirs.fileno()), str(program_file.fileno())]
+                variables = {"PATH": os.environ.get("PATH", os.defpath)}
+            else:
+                packages = sysconfig.get_path("purelib")
+                command += [str(STUDENT_SIDE.parent), packages, str(theirs.fileno()), "-1"]
+                settings = environment(tempfile.gettempdir())
+                variables = dict(zip(settings[1::3], settings[2::3], strict=True))
+            self._process = subprocess.Popen(
+                command,
+                pass_fds=passed,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._complaints,
+                env=variables,
+                start_new_session=True,
+            )
+        self._control = ours
+        ours.settimeout(_START_SECONDS)
+        try:
+            up = ours.recv(16)
+        except TimeoutError:
+            up = b""
+        if up != b"ready":
+            complaint = self._complaint()
+            self.close()
+            raise EngineFailure(f"the warm process does not start: {complaint}")
+        ours.settimeout(None)
+
+    def _complaint(self) -> str:
+        self._complaints.seek(0)
+        lines = self._complaints.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it does not say why"
+
+
+def environment(home: str) -> list[str]:
+    """Return the environment of student code, as bubblewrap's arguments."""
+    variables = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": home,
+        "TMPDIR": home,
+        "MPLCONFIGDIR": home,
+        "IPYTHONDIR": home,
+        "LANG": "C.UTF-8",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+    return [word for name, value in variables.items() for word in ("--setenv", name, value)]
+
+
+def bundle() -> list[Path]:
+    """Return the modules and packages that students have: the bundle and what it requires, as installed here."""
+    found: dict[Path, None] = {}
+    for name in _required(list(BUNDLE)):
+        distribution = metadata.distribution(name)
+        for file in distribution.files or ():
+            top = Path(file.parts[0])
+            if file.parts[0] not in ("..", "__pycache__") and top.suffix != ".pth":
+                found[Path(str(distribution.locate_file(top)))] = None
+    return [path for path in found if path.exists()]
+
+
+def _required(names: list[str]) -> Iterator[str]:
+    seen: set[str] = set()
+    while names:
+        name = names.pop()
+        if name.lower() in seen:
+            continue
+        seen.add(name.lower())
+        try:
+            lines = metadata.requires(name) or []
+        except metadata.PackageNotFoundError:
+            continue  # of another platform, or optional
+        yield name
+        for requirement in map(Requirement, lines):
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                names.append(requirement.name)
