@@ -72,11 +72,11 @@ class Verdict:
     def message(self, link: Link = lambda label: label) -> str:
         """Return the text for the student; `link` turns a section's label into its title and address."""
         lines = [f"{self.part.id}: " + ("right." if self.passed else "not right yet.")]
-        for finding in self.findings:
-            lines.append(f"  - {finding.sentence}")
-            if finding.suspects:
-                sentences = " or when ".join(dict.fromkeys(s.sentence for s in finding.suspects))
-                lines.append(f"    This is what one gets when {sentences}.")
+        told = dict.fromkeys((f.sentence, " or when ".join(s.sentence for s in f.suspects)) for f in self.findings)
+        for sentence, suspected in told:
+            lines.append(f"  - {sentence}")
+            if suspected:
+                lines.append(f"    This is what one gets when {suspected}.")
         sections = dict.fromkeys(finding.section for finding in self.findings)
         lines += [f"    Read: {link(section)}" for section in sections]
         lines += [f"  {remark}" for remark in self.remarks]
@@ -163,11 +163,13 @@ def _try_claims(
 def _try_claim(
     part: Part, claim: Claim, call: Call, probes: Sequence[Probe], expected: Expected, visible: int
 ) -> Finding | None:
+    seen: list[Notes] = []
     try:
         with np.errstate(all="ignore"):
-            seen = tuple(claim.script(call, probe) for probe in probes)
+            for probe in probes:
+                seen.append(claim.script(call, probe))
     except Unusable as reason:
-        return Finding(claim.text, str(reason), section=part.section)
+        return Finding(claim.text, str(reason) if len(seen) < visible else reason.brief, section=part.section)
     for number, (notes, right) in enumerate(zip(seen, expected.notes, strict=True)):
         difference = first_difference(notes, right, claim.tolerance)
         if difference is not None:
@@ -175,7 +177,8 @@ def _try_claim(
             suspects = tuple(s for s in expected.suspects if same_signature(mine, s.signature))
             section = suspects[0].section if len({s.section for s in suspects}) == 1 else part.section
             sentence = difference.sentence(probes[number], number < visible)
-            return Finding(claim.text, f"{sentence} {claim.hint}".rstrip(), suspects, section)
+            hint = "" if suspects else claim.hint  # what is named needs no guess beside it
+            return Finding(claim.text, f"{sentence} {hint}".rstrip(), suspects, section)
     return None
 
 
@@ -196,7 +199,8 @@ class Difference:
         if not isinstance(self.right, np.ndarray):
             return f"It should hold that {self.name} ({on})."
         if self.index is None:
-            return f"{self.name} has shape {self.yours.shape} and should have shape {self.right.shape} ({on})."
+            has = f"has shape {self.yours.shape}" if visible else "has another shape"
+            return f"{self.name} {has} and should have shape {self.right.shape} ({on})."
         where = f"{self.name}[{', '.join(map(str, self.index))}]"
         yours = self.yours[self.index]
         if not np.isfinite(yours):

@@ -4,6 +4,7 @@ A claim is a script: it calls functions by name and notes what it sees. Run with
 notes what they do; run with the reference it notes what is right. `judge` compares the two.
 """
 
+import builtins
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +18,14 @@ Notes = dict[str, Any]
 
 
 class Unusable(Exception):
-    """A function could not be tried to the end; the message says why in one sentence."""
+    """A function could not be tried to the end; the message says why in one sentence.
 
-    def __init__(self, sentence: str, error: CallError | None = None):
+    `brief` says it without anything that the function may have made up from its inputs, such as a shape.
+    """
+
+    def __init__(self, sentence: str, brief: str = "", error: CallError | None = None):
         super().__init__(sentence)
+        self.brief = brief or sentence
         self.error = error
 
 
@@ -64,13 +69,15 @@ def describe(value: Any) -> str:
         return f"an array of shape {value.shape} and dtype {value.dtype}"
     if isinstance(value, tuple | list):
         return f"a {type(value).__name__} of {len(value)}"
-    return f"a value of type {getattr(value, 'type_name', type(value).__name__)}"
+    name = getattr(value, "type_name", type(value).__name__)
+    known = hasattr(builtins, name) or hasattr(np, name) or name in ("function", "generator", "MaskedArray")
+    return f"a value of type {name}" if known else "a value of a type of its own"
 
 
 def _reply(call: Call, name: str, *args: Any) -> Reply:
     reply = call(name, *args)
     if reply.error is not None:
-        raise Unusable(failure(name, reply.error), reply.error)
+        raise Unusable(failure(name, reply.error), error=reply.error)
     return reply
 
 
@@ -90,15 +97,17 @@ def failure(name: str, error: CallError) -> str:
 
 def _array(value: Any, what: str) -> np.ndarray:
     if not isinstance(value, np.ndarray | np.number):
-        raise Unusable(f"{what} should be an array, and is {describe(value)}.")
+        raise Unusable(f"{what} should be an array, and is {describe(value)}.", f"{what} should be an array.")
     if value.dtype.kind not in "fiu":
-        raise Unusable(f"{what} should hold real numbers, and is {describe(np.asarray(value))}.")
+        sentence = f"{what} should hold real numbers, and is {describe(np.asarray(value))}."
+        raise Unusable(sentence, f"{what} should hold real numbers.")
     return np.array(value)
 
 
 def _several(reply: Reply, name: str, signature: str, count: int) -> tuple[Any, ...]:
     if not isinstance(reply.result, tuple | list) or len(reply.result) != count:
-        raise Unusable(f"{name} should return {signature}, and returned {describe(reply.result)}.")
+        brief = f"{name} should return {signature}"
+        raise Unusable(f"{brief}, and returned {describe(reply.result)}.", f"{brief}.")
     return tuple(reply.result)
 
 
