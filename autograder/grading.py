@@ -12,7 +12,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from tqdm import tqdm
 
 from autograder.course import Course, Problem, assignment_names
-from autograder.engine.preprocessor import VERDICT_TYPE
+from autograder.engine.marking import VERDICT_TYPE
 from autograder.nbgrader_runs import api, reason
 
 
