@@ -14,7 +14,9 @@ import numpy as np
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 20
+MAX_ITEMS = 200_000
 _DTYPES = {d: np.dtype(d) for d in ("?", "b", "B", "h", "H", "i", "I", "l", "L", "q", "Q", "e", "f", "d", "F", "D")}
+_SCALARS = {dtype.type for dtype in _DTYPES.values()}
 _LENGTH = struct.Struct("!Q")
 
 
@@ -30,12 +32,12 @@ class Opaque:
 
 
 def encode(value: Any) -> bytes:
-    """Encode a value; what does not belong to the codec becomes an `Opaque`.
+    """Encode a value; what does not belong to the codec, or is nested too deeply, becomes an `Opaque`.
 
     Raises
     ------
     WireError
-        If the value is too large or too deeply nested.
+        If the value is too large.
     """
     chunks: list[bytes] = []
     size = _encode(value, chunks, 0, 0)
@@ -46,15 +48,13 @@ def encode(value: Any) -> bytes:
 
 def _put(chunks: list[bytes], tag: bytes, body: bytes, size: int) -> int:
     size += len(body) + 9
-    if size > MAX_BYTES:
+    if size > MAX_BYTES or len(chunks) > 3 * MAX_ITEMS:
         raise WireError("the value is too large")
     chunks += (tag, _LENGTH.pack(len(body)), body)
     return size
 
 
 def _encode(value: Any, chunks: list[bytes], depth: int, size: int) -> int:
-    if depth > MAX_DEPTH:
-        raise WireError("the value is too deeply nested")
     kind = type(value)
     if value is None:
         return _put(chunks, b"N", b"", size)
@@ -76,14 +76,15 @@ def _encode(value: Any, chunks: list[bytes], depth: int, size: int) -> int:
         shape = struct.pack(f"!{value.ndim}Q", *value.shape)
         head = value.dtype.char.encode() + bytes([value.ndim]) + shape
         return _put(chunks, b"A", head + np.ascontiguousarray(value).tobytes(), size)
-    if isinstance(value, np.generic) and value.dtype.char in _DTYPES and kind is value.dtype.type:
+    if kind in _SCALARS:
         return _put(chunks, b"G", value.dtype.char.encode() + value.tobytes(), size)
-    if kind is list or kind is tuple:
+    deep = depth >= MAX_DEPTH
+    if (kind is list or kind is tuple) and not deep:
         size = _put(chunks, b"L" if kind is list else b"U", _LENGTH.pack(len(value)), size)
         for item in value:
             size = _encode(item, chunks, depth + 1, size)
         return size
-    if kind is dict and all(type(key) is str for key in value):
+    if kind is dict and not deep and all(type(key) is str for key in value):
         size = _put(chunks, b"M", _LENGTH.pack(len(value)), size)
         for key, item in value.items():
             size = _encode(item, chunks, depth + 1, _encode(key, chunks, depth + 1, size))
@@ -101,7 +102,7 @@ def decode(data: bytes) -> Any:
         If the bytes are anything else.
     """
     try:
-        value, end = _decode(memoryview(data), 0, 0)
+        value, end = _decode(memoryview(data), 0, 0, [MAX_ITEMS])
     except WireError:
         raise
     except Exception as error:
@@ -111,9 +112,10 @@ def decode(data: bytes) -> Any:
     return value
 
 
-def _decode(data: memoryview, at: int, depth: int) -> tuple[Any, int]:
-    if depth > MAX_DEPTH:
-        raise WireError("too deeply nested")
+def _decode(data: memoryview, at: int, depth: int, left: list[int]) -> tuple[Any, int]:
+    left[0] -= 1
+    if depth > MAX_DEPTH or left[0] < 0:
+        raise WireError("too deeply nested, or too many values")
     tag = bytes(data[at : at + 1])
     (length,) = _LENGTH.unpack(data[at + 1 : at + 9])
     body, at = data[at + 9 : at + 9 + length], at + 9 + length
@@ -125,9 +127,11 @@ def _decode(data: memoryview, at: int, depth: int) -> tuple[Any, int]:
             raise WireError("more items than bytes")
         items = []
         for _ in range(count * (2 if tag == b"M" else 1)):
-            item, at = _decode(data, at, depth + 1)
+            item, at = _decode(data, at, depth + 1, left)
             items.append(item)
         if tag == b"M":
+            if not all(type(key) is str for key in items[::2]):
+                raise WireError("a key that is no text")
             return dict(zip(items[::2], items[1::2], strict=True)), at
         return (items if tag == b"L" else tuple(items)), at
     return _decode_leaf(tag, bytes(body)), at
@@ -135,11 +139,11 @@ def _decode(data: memoryview, at: int, depth: int) -> tuple[Any, int]:
 
 def _decode_leaf(tag: bytes, body: bytes) -> Any:
     match tag:
-        case b"N":
+        case b"N" if not body:
             return None
-        case b"T":
+        case b"T" if body in (b"\x00", b"\x01"):
             return body == b"\x01"
-        case b"I":
+        case b"I" if body:
             return int.from_bytes(body, "big", signed=True)
         case b"F":
             return struct.unpack("!d", body)[0]
@@ -152,12 +156,13 @@ def _decode_leaf(tag: bytes, body: bytes) -> Any:
         case b"O":
             return Opaque(body.decode("utf-8", "replace"))
         case b"G":
-            return np.frombuffer(body[1:], _DTYPES[chr(body[0])])[0]
+            (number,) = np.frombuffer(body[1:], _DTYPES[chr(body[0])])
+            return number
         case b"A":
             dtype, ndim = _DTYPES[chr(body[0])], body[1]
             shape = struct.unpack(f"!{ndim}Q", body[2 : 2 + 8 * ndim])
             return np.frombuffer(body[2 + 8 * ndim :], dtype).reshape(shape).copy()
-    raise WireError(f"unknown tag {tag!r}")
+    raise WireError(f"no value of the kind {tag!r}")
 
 
 def send(connection: socket.socket, value: Any) -> None:
