@@ -1,11 +1,12 @@
 """Call a student's function by its name: the one way in which a check reaches student code."""
 
-import copy
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,11 @@ class CallError:
     def of(cls, error: BaseException, harness: str) -> "CallError":
         """Describe an exception that passed through the file `harness`."""
         kinds = tuple(base.__name__ for base in type(error).__mro__)
-        return cls(kinds[0], str(error)[:500], own_line(error, harness), kinds)
+        try:
+            text = str(error)[:500]
+        except Exception:  # of the student's own __str__
+            text = ""
+        return cls(kinds[0], text, own_line(error, harness), kinds)
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,13 @@ def own_line(error: BaseException, harness: str) -> str:
     return (own[-1].line or "") if own else ""
 
 
+def _copied(arg: Any) -> Any:
+    """Copy an array, or the arrays of a dict; what else a student has put into a dict may not be copyable."""
+    if isinstance(arg, dict):
+        return {key: value.copy() if isinstance(value, np.ndarray) else value for key, value in arg.items()}
+    return arg.copy() if isinstance(arg, np.ndarray) else arg
+
+
 @dataclass
 class LocalCall:
     """Call functions of this very process, each time with copies of the arguments.
@@ -75,14 +87,16 @@ class LocalCall:
 
     def __call__(self, name: str, *args: Any) -> Reply:
         function = self.functions.get(name)
-        if function is None:
+        if not callable(function):
             return Reply(None, error=CallError("missing"))
-        given = tuple(self._resolve(arg) if isinstance(arg, Handle) else copy.deepcopy(arg) for arg in args)
+        given = tuple(self._resolve(arg) if isinstance(arg, Handle) else _copied(arg) for arg in args)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
                 result = function(*given)
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # also of sys.exit()
                 return Reply(None, given, error=CallError.of(error, __file__))
         return Reply(result, given, tuple(str(w.message) for w in caught), None, Handle(result))
 

@@ -16,6 +16,7 @@ Link = Callable[[str], str]
 # How close a submission's signature must come to a misconception's, in units of the notes' scales.
 SIGNATURE_TOLERANCE = 2e-5
 _SIGNATURE_LENGTH = 6
+_LARGEST = 100  # times the right size: more is not projected
 
 
 @dataclass(frozen=True)
@@ -160,14 +161,14 @@ def _try_claims(
     return Verdict(part, earned, tuple(findings))
 
 
+@np.errstate(all="ignore")  # of the student's arithmetic, and of comparing what overflows
 def _try_claim(
     part: Part, claim: Claim, call: Call, probes: Sequence[Probe], expected: Expected, visible: int
 ) -> Finding | None:
     seen: list[Notes] = []
     try:
-        with np.errstate(all="ignore"):
-            for probe in probes:
-                seen.append(claim.script(call, probe))
+        for probe in probes:
+            seen.append(claim.script(call, probe))
     except Unusable as reason:
         return Finding(claim.text, str(reason) if len(seen) < visible else reason.brief, section=part.section)
     for number, (notes, right) in enumerate(zip(seen, expected.notes, strict=True)):
@@ -263,6 +264,8 @@ def signature(seen: Sequence[Notes], right: Sequence[Notes]) -> tuple[float, ...
         for name, value in rights.items():
             mine = notes.get(name)
             if isinstance(value, np.ndarray) and isinstance(mine, np.ndarray):
+                if mine.size > _LARGEST * max(value.size, 1):
+                    mine = np.zeros(0)  # so large an array is like no misconception's
                 scaled = mine / scale_of(value) if mine.shape == value.shape else mine / scale_of(value).max()
                 numbers = np.append(np.nan_to_num(scaled, nan=7.0, posinf=1e3, neginf=-1e3).ravel(), mine.shape)
             else:

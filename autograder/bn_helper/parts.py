@@ -65,11 +65,12 @@ def describe(value: Any) -> str:
     """Say in a few words what a value is."""
     if value is None:
         return "nothing (None)"
-    if isinstance(value, np.ndarray):
+    kind = type(value)  # and not isinstance, which would ask the value itself
+    if issubclass(kind, np.ndarray):
         return f"an array of shape {value.shape} and dtype {value.dtype}"
-    if isinstance(value, tuple | list):
-        return f"a {type(value).__name__} of {len(value)}"
-    name = getattr(value, "type_name", type(value).__name__)
+    if issubclass(kind, tuple | list):
+        return f"a {kind.__name__} of {len(value)}"
+    name = value.type_name if kind.__name__ == "Opaque" else kind.__name__
     known = hasattr(builtins, name) or hasattr(np, name) or name in ("function", "generator", "MaskedArray")
     return f"a value of type {name}" if known else "a value of a type of its own"
 
@@ -91,12 +92,14 @@ def failure(name: str, error: CallError) -> str:
         return f"{name} ended the process in which it ran."
     if error.kind == "NotImplementedError":
         return f"{name} is not written yet."
+    if error.kind == "TypeError" and not error.line:  # raised by the call itself
+        return f"{name} cannot be called with the arguments of its contract; keep the first line of its definition."
     where = f" in your line `{error.line}`" if error.line else ""
     return f"{name} raised {error.kind}{where}."
 
 
 def _array(value: Any, what: str) -> np.ndarray:
-    if not isinstance(value, np.ndarray | np.number):
+    if not issubclass(type(value), np.ndarray | np.number):
         raise Unusable(f"{what} should be an array, and is {describe(value)}.", f"{what} should be an array.")
     if value.dtype.kind not in "fiu":
         sentence = f"{what} should hold real numbers, and is {describe(np.asarray(value))}."
@@ -105,7 +108,7 @@ def _array(value: Any, what: str) -> np.ndarray:
 
 
 def _several(reply: Reply, name: str, signature: str, count: int) -> tuple[Any, ...]:
-    if not isinstance(reply.result, tuple | list) or len(reply.result) != count:
+    if not issubclass(type(reply.result), tuple | list) or len(reply.result) != count:
         brief = f"{name} should return {signature}"
         raise Unusable(f"{brief}, and returned {describe(reply.result)}.", f"{brief}.")
     return tuple(reply.result)
@@ -153,17 +156,22 @@ def train_constant_column(call: Call, probe: Probe) -> Notes:
 
 
 def train_keeps(call: Call, probe: Probe) -> Notes:
-    x, gamma, beta = _forward(call, probe.x, probe, _train(probe))[2].arguments[:3]
-    return {"x": x, "gamma": gamma, "beta": beta}
+    return _kept(_forward(call, probe.x, probe, _train(probe))[2])
 
 
 def offset_values(call: Call, probe: Probe) -> Notes:
     return {"out": _forward(call, probe.x + 1e7, probe, _train(probe))[0]}
 
 
-def _running(param: Any, name: str) -> np.ndarray:
+def _kept(reply: Reply) -> Notes:
+    return {name: _array(value, name) for name, value in zip(("x", "gamma", "beta"), reply.arguments, strict=False)}
+
+
+def _running(param: Any, name: str, mode: str = "train") -> np.ndarray:
+    if type(param) is not dict:
+        raise Unusable(f"bn_param cannot be read after a call in {mode} mode; its keys should be names.")
     if name not in param:
-        raise Unusable(f"bn_param['{name}'] is missing after a call in train mode.")
+        raise Unusable(f"bn_param['{name}'] is missing after a call in {mode} mode.")
     return _array(param[name], f"bn_param['{name}']")
 
 
@@ -192,9 +200,9 @@ def test_values(call: Call, probe: Probe) -> Notes:
 
 
 def test_keeps(call: Call, probe: Probe) -> Notes:
-    x, gamma, beta, param = _forward(call, probe.x, probe, _test(probe))[2].arguments
-    kept = {name: param.get(name) for name in ("running_mean", "running_var")}
-    return {"x": x, "gamma": gamma, "beta": beta} | {name: _array(v, f"bn_param['{name}']") for name, v in kept.items()}
+    reply = _forward(call, probe.x, probe, _test(probe))[2]
+    param = reply.arguments[3]
+    return _kept(reply) | {name: _running(param, name, "test") for name in ("running_mean", "running_var")}
 
 
 def _refusal(call: Call, probe: Probe, param: dict[str, Any]) -> Reply:
