@@ -45,7 +45,7 @@ def attempts(port: int) -> list[Attempt]:
         Attempt(
             "other processes are out of sight", _NAMESPACES, "free = os.getpid() != 1 or os.listdir('/proc') != []"
         ),
-        Attempt("no process can be started", _SECCOMP, "free = os.fork() >= 0 or os._exit(0)"),
+        Attempt("no process can be started", _SECCOMP, "child = os.fork()\nif child == 0:\n    os._exit(0)"),
         Attempt("no program can be run", _SECCOMP, "subprocess.run(['/bin/true'])"),
         Attempt("no namespace can be made", _SECCOMP, "free = libc.unshare(0) == 0"),
         Attempt("nothing can be mounted", _SECCOMP, "free = passed(libc.mount(b'', b'/nowhere', b'', 0, None))"),

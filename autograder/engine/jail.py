@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
+from typing import IO
 
 from packaging.requirements import Requirement
 
@@ -31,6 +32,7 @@ from student_side import zygote
 del sys.path[0]
 zygote.serve(int(sys.argv[3]), int(sys.argv[4]))
 """
+_PYTHON = (sys._base_executable, "-I", "-S", "-c", _PROGRAM)  # type: ignore[attr-defined]
 
 
 class EngineFailure(Exception):
@@ -69,7 +71,9 @@ class Jail:
     """
 
     isolated: bool = True
-    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
+    _control: socket.socket = field(init=False, repr=False)
+    _complaints: IO[bytes] = field(init=False, repr=False)
 
     def student(self) -> Student:
         """Fork a process for a submission.
@@ -97,55 +101,46 @@ class Jail:
             self._process.kill()
             self._process.wait()
             self._control.close()
+            self._complaints.close()
             self._process = None
 
     def _fork(self, folder: Path | None) -> Student:
         ours, theirs = socket.socketpair()
-        with theirs:
-            socket.send_fds(self._control, [str(folder or policy.WORK).encode()], [theirs.fileno()])
-        ours.settimeout(_START_SECONDS)
-        leader, descriptors, _, _ = socket.recv_fds(ours, 64, 1)
-        if not descriptors:
+        try:
+            with theirs:
+                socket.send_fds(self._control, [str(folder or policy.WORK).encode()], [theirs.fileno()])
+            ours.settimeout(_START_SECONDS)
+            leader, descriptors, _, _ = socket.recv_fds(ours, 64, 1)
+            if not descriptors:
+                raise OSError(self._complaint())
+        except BaseException:
             ours.close()
-            raise OSError(self._complaint())
+            raise
         ours.settimeout(None)
         return Student(ours, descriptors[0], int(leader), folder)
 
     def _start(self) -> None:
+        self.close()
+        prepared = self._isolated() if self.isolated else self._open()
         ours, theirs = socket.socketpair()
-        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - it is read when something goes wrong later
-        passed = [theirs.fileno()]
-        with theirs, tempfile.TemporaryFile() as program_file:
-            command = [sys._base_executable, "-I", "-S", "-c", _PROGRAM]  # type: ignore[attr-defined]
-            if self.isolated:
-                if shutil.which("bwrap") is None:
-                    raise policy.PolicyFailure("bubblewrap is missing; on Debian: sudo apt-get install bubblewrap")
-                program_file.write(policy.seccomp_program())
-                program_file.seek(0)
-                passed.append(program_file.fileno())
-                jail = policy.bubblewrap(Path(sys.base_prefix), bundle(), STUDENT_SIDE)
-                command = [*jail, *environment("/tmp"), *command, "/jail", "/packages"]
-                command += [str(theirs.fileno()), str(program_file.fileno())]
-                variables = {"PATH": os.environ.get("PATH", os.defpath)}
-            else:
-                packages = sysconfig.get_path("purelib")
-                command += [str(STUDENT_SIDE.parent), packages, str(theirs.fileno()), "-1"]
-                settings = environment(tempfile.gettempdir())
-                variables = dict(zip(settings[1::3], settings[2::3], strict=True))
+        self._control, self._complaints = ours, tempfile.TemporaryFile()  # noqa: SIM115 - read when something fails
+        with theirs, tempfile.TemporaryFile() as program:
+            program.write(prepared.seccomp)
+            program.seek(0)
+            seccomp = program.fileno() if self.isolated else -1
             self._process = subprocess.Popen(
-                command,
-                pass_fds=passed,
+                [*prepared.command, str(theirs.fileno()), str(seccomp)],
+                pass_fds=[theirs.fileno(), program.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._complaints,
-                env=variables,
+                env=prepared.environment,
                 start_new_session=True,
             )
-        self._control = ours
         ours.settimeout(_START_SECONDS)
         try:
             up = ours.recv(16)
-        except TimeoutError:
+        except OSError:
             up = b""
         if up != b"ready":
             complaint = self._complaint()
@@ -153,15 +148,36 @@ class Jail:
             raise EngineFailure(f"the warm process does not start: {complaint}")
         ours.settimeout(None)
 
+    def _isolated(self) -> "_Prepared":
+        if shutil.which("bwrap") is None:
+            raise policy.PolicyFailure("bubblewrap is missing; on Debian: sudo apt-get install bubblewrap")
+        jail = policy.bubblewrap(Path(sys.base_prefix), bundle(), STUDENT_SIDE)
+        settings = [word for item in environment("/tmp").items() for word in ("--setenv", *item)]
+        command = [*jail, *settings, *_PYTHON, "/jail", "/packages"]
+        return _Prepared(command, {"PATH": os.environ.get("PATH", os.defpath)}, policy.seccomp_program())
+
+    def _open(self) -> "_Prepared":
+        command = [*_PYTHON, str(STUDENT_SIDE.parent), sysconfig.get_path("purelib")]
+        return _Prepared(command, environment(tempfile.gettempdir()))
+
     def _complaint(self) -> str:
         self._complaints.seek(0)
         lines = self._complaints.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else "it does not say why"
 
 
-def environment(home: str) -> list[str]:
-    """Return the environment of student code, as bubblewrap's arguments."""
-    variables = {
+@dataclass(frozen=True)
+class _Prepared:
+    """How to start the warm process: its command, environment, and filter of system calls."""
+
+    command: list[str]
+    environment: dict[str, str]
+    seccomp: bytes = b""
+
+
+def environment(home: str) -> dict[str, str]:
+    """Return the environment variables of student code."""
+    return {
         "PATH": "/usr/bin:/bin",
         "HOME": home,
         "TMPDIR": home,
@@ -172,7 +188,6 @@ def environment(home: str) -> list[str]:
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
     }
-    return [word for name, value in variables.items() for word in ("--setenv", name, value)]
 
 
 def bundle() -> list[Path]:

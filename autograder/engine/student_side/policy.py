@@ -230,7 +230,7 @@ def _drop_capabilities() -> None:
 
 
 def _landlock() -> None:
-    """Allow writing below the work folder and /tmp alone, no TCP, no signal out; where there is no Landlock, nothing."""
+    """Allow writing below the work folder and /tmp alone, no TCP, no signal out; without Landlock, nothing."""
     libc = _libc()
     version = libc.syscall(_LANDLOCK_CREATE, None, 0, 1)
     if version < 1:
