@@ -1,5 +1,6 @@
 """A course folder: where things lie in it, its settings and its secret."""
 
+import json
 import os
 import secrets
 from dataclasses import dataclass
@@ -47,6 +48,33 @@ class Course:
     @property
     def gradebook_url(self) -> str:
         return str(self.config.CourseDirectory.get("db_url", f"sqlite:///{self.root.resolve() / 'gradebook.db'}"))
+
+    @property
+    def course_id(self) -> str:
+        return str(self.config.CourseDirectory.get("course_id", "")) or "*"
+
+    def releases(self, assignment: str) -> list[str]:
+        """Return what identifies the releases of an assignment, the newest first."""
+        try:
+            told = json.loads((self.root / "releases.json").read_text(encoding="utf-8"))
+            return [str(release) for release in told[assignment]]
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
+
+    def add_release(self, assignment: str, release: str) -> None:
+        """Remember a release as the newest; the one before it stays known."""
+        known = self.releases(assignment)
+        if known[:1] == [release]:
+            return
+        path = self.root / "releases.json"
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            told = {}
+        told[assignment] = [release, *known][:2]
+        partial = path.with_name(f".releases-{os.getpid()}")
+        partial.write_text(json.dumps(told, indent=1), encoding="utf-8")
+        partial.replace(path)
 
     def source(self, assignment: str) -> Path:
         return self.root / "source" / assignment

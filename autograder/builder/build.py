@@ -37,6 +37,7 @@ def build(course: Course, names: list[str]) -> list[Path]:
     for text, notebook in zip(texts, notebooks, strict=True):
         _write_source(course, text, notebook)
         _release(course, text.path.stem)
+        course.add_release(text.path.stem, notebook.metadata.batchnorm.release)
     return [course.release(text.path.stem) for text in texts]
 
 
