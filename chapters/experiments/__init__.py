@@ -1,0 +1,1 @@
+"""The experiments of the book, one module per chapter: seeded functions that return arrays, and draw nothing."""
