@@ -53,6 +53,17 @@ def book(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def built_course(tmp_path_factory):
+    """Build every assignment once, into a course folder of the tests' own; leave it as it is."""
+    from autograder.builder.build import build
+    from autograder.course import Course
+
+    course = Course(tmp_path_factory.mktemp("course"))
+    build(course, [])
+    return course
+
+
+@pytest.fixture(scope="session")
 def chromium():
     """Start Debian's Chromium, driven by playwright."""
     from playwright.sync_api import sync_playwright

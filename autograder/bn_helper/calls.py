@@ -70,7 +70,7 @@ def own_line(error: BaseException, harness: str) -> str:
 def _copied(arg: Any) -> Any:
     """Copy an array, or the arrays of a dict; what else a student has put into a dict may not be copyable."""
     if isinstance(arg, dict):
-        return {key: value.copy() if isinstance(value, np.ndarray) else value for key, value in arg.items()}
+        return {key: value.copy() if issubclass(type(value), np.ndarray) else value for key, value in arg.items()}
     return arg.copy() if isinstance(arg, np.ndarray) else arg
 
 

@@ -6,7 +6,7 @@ notes what they do; run with the reference it notes what is right. `judge` compa
 
 import builtins
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -78,7 +78,10 @@ def describe(value: Any) -> str:
 def _reply(call: Call, name: str, *args: Any) -> Reply:
     reply = call(name, *args)
     if reply.error is not None:
-        raise Unusable(failure(name, reply.error), error=reply.error)
+        kinds = (reply.error.kind, *reply.error.kinds)  # a class of the student's own may be named by an input
+        kind = next((kind for kind in kinds if hasattr(builtins, kind)), reply.error.kind)
+        brief = failure(name, replace(reply.error, kind=kind))
+        raise Unusable(failure(name, reply.error), brief, error=reply.error)
     return reply
 
 

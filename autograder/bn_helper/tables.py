@@ -43,7 +43,15 @@ class Tables:
 
 
 def read_tables(path: Path = FILE) -> Tables:
-    """Read what `Tables.write` wrote."""
+    """Read what `Tables.write` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file is not there.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path.name} is missing in bn_helper: download the assignment's whole folder again")
     content = json.loads(path.read_text(encoding="utf-8"))
     return Tables(
         {label: (title, url) for label, (title, url) in content["sections"].items()},
