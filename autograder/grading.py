@@ -1,6 +1,5 @@
 """Grade the submissions of an assignment, and say what was found."""
 
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,8 +11,10 @@ from nbgrader.api import Gradebook, MissingEntry
 from tqdm import tqdm
 
 from autograder.course import Course, Problem, assignment_names
+from autograder.engine.break_out import proved_jail
 from autograder.engine.marking import VERDICT_TYPE
-from autograder.nbgrader_runs import api, reason
+from autograder.engine.pipeline import Grader, Outcome, Submission, submissions, template_path
+from autograder.engine.student_side.policy import PolicyFailure
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,13 @@ class Row:
 
 
 def grade(
-    course: Course, assignment: str, student: str | None = None, *, force: bool = False, dry_run: bool = False
+    course: Course,
+    assignment: str,
+    student: str | None = None,
+    *,
+    force: bool = False,
+    dry_run: bool = False,
+    isolated: bool = True,
 ) -> int:
     """Grade what is submitted, with progress on the standard error stream, and print the table of the class.
 
@@ -52,6 +59,8 @@ def grade(
         Also what is graded already.
     dry_run : bool
         Only say what would be graded.
+    isolated : bool
+        Run submissions in the jail.
 
     Returns
     -------
@@ -63,87 +72,76 @@ def grade(
     Problem
         If there is nothing to grade, or nothing to grade it with.
     """
-    folders = find_submissions(course, assignment, student)
-    todo = [folder for folder in folders if force or is_new(course, folder)]
+    found = find_submissions(course, assignment, student)
+    todo = [submission for submission in found if force or not submission.is_graded()]
     if dry_run:
-        for folder in folders:
-            print(f"{folder.parent.name}: {'would be graded' if folder in todo else 'is graded'}")
+        for submission in found:
+            print(f"{submission.student}: {'would be graded' if submission in todo else 'unchanged'}")
         return 0
-    if todo:
-        print("Submissions run with your rights: grade only code that you would run yourself.", file=sys.stderr)
-    failed = grade_folders(course, todo)
-    print(
-        table(
-            assignment, list(rows(course, assignment, [f.parent.name for f in folders if f.parent.name not in failed]))
-        )
-    )
-    print(f"{len(todo) - len(failed)} graded, {len(folders) - len(todo)} unchanged, {len(failed)} not graded.")
-    for name, why in failed.items():
-        print(f"not graded: {name}: {why}", file=sys.stderr)
-    return 1 if failed else 0
+    outcomes = grade_submissions(todo, isolated)
+    graded = [s.student for s in found if s.student not in outcomes or outcomes[s.student].not_graded is None]
+    print(table(assignment, list(rows(course, assignment, graded))))
+    return summarize(outcomes, unchanged=len(found) - len(todo))
 
 
-def find_submissions(course: Course, assignment: str, student: str | None = None) -> list[Path]:
-    """Return the submission folders, or raise a `Problem` that says what is missing and how to get it."""
+def find_submissions(course: Course, assignment: str, student: str | None = None) -> list[Submission]:
+    """Return the submissions, or raise a `Problem` that says what is missing and how to get it."""
     names = assignment_names()
     if assignment not in names:
         raise Problem(f"There is no assignment {assignment!r}; the assignments are {', '.join(names)}.")
-    if not (course.source(assignment) / f"{assignment}.ipynb").is_file():
-        raise Problem(
-            f"{assignment} is not built in {course.root}; run `python -m autograder build {assignment}` first."
-        )
-    folders = course.submitted(assignment, student or "*")
-    if not folders:
+    if not template_path(course, assignment).is_file():
+        command = f"python -m autograder build {assignment}"
+        raise Problem(f"{assignment} is not built in {course.root}; run `{command}` first.")
+    found = list(submissions(course, assignment, student))
+    if not found:
         where = course.root / "submitted" / (student or "STUDENT") / assignment / f"{assignment}.ipynb"
         raise Problem(f"There is no submission of {assignment}; put it at {where}.")
-    return folders
+    return found
 
 
-def is_new(course: Course, folder: Path) -> bool:
-    """Tell whether a submission is not graded yet, or has changed since."""
-    graded = course.autograded(folder.parent.name, folder.name)
-    submitted = folder / f"{folder.name}.ipynb"
-    if not graded.is_file():
-        return True
-    return submitted.is_file() and submitted.stat().st_mtime > graded.stat().st_mtime
+def grade_submissions(todo: list[Submission], isolated: bool = True) -> dict[str, Outcome]:
+    """Grade submissions of one assignment; return what became of each, by student.
 
-
-def grade_folders(course: Course, folders: list[Path]) -> dict[str, str]:
-    """Grade submissions one after the other; return why some were not graded, by student."""
-    nbgrader = api(course)
-    failed: dict[str, str] = {}
-    for folder in tqdm(folders, desc="grading", unit="submission", disable=not folders):
-        student, assignment = folder.parent.name, folder.name
-        if not (folder / f"{assignment}.ipynb").is_file():
-            failed[student] = f"{folder} holds no {assignment}.ipynb; a notebook under another name must be renamed."
-            continue
-        if (unreadable := why_unreadable(folder / f"{assignment}.ipynb")) is not None:
-            failed[student] = unreadable
-            continue
-        result = nbgrader.autograde(assignment, student, force=True, create=True)
-        if not result["success"]:
-            failed[student] = reason(result)
-    return failed
-
-
-def why_unreadable(path: Path) -> str | None:
-    """Say why a file is no notebook, or return None if it is one."""
+    Raises
+    ------
+    Problem
+        If they cannot be isolated.
+    """
+    if not todo:
+        return {}
     try:
-        nbformat.read(path, as_version=4)
-    except UnicodeDecodeError:
-        return f"{path} is not encoded as UTF-8; ask for the notebook again."
-    except json.JSONDecodeError as error:
-        return f"{path} is not a complete notebook (line {error.lineno}): ask for it again."
-    except OSError as error:
-        return f"{path} cannot be read: {error.strerror}."
-    except Exception as error:  # nbformat raises what its parsers raise
-        return f"{path} is not a notebook that Jupyter can open ({type(error).__name__}): ask for it again."
-    return None
+        jail = proved_jail(isolated)
+    except PolicyFailure as failure:
+        raise Problem(
+            f"Submissions cannot be isolated here: {failure}. Mend that, or grade with --no-isolation, "
+            "which runs them with your rights."
+        ) from failure
+    if not isolated:
+        print("Submissions run with your rights: grade only code that you would run yourself.", file=sys.stderr)
+    grader = Grader(todo[0].course, todo[0].assignment, jail)
+    bar = tqdm(todo, desc=f"grading {grader.assignment}", unit="submission")
+    return {submission.student: grader.grade(submission) for submission in bar}
+
+
+def summarize(outcomes: dict[str, Outcome], unchanged: int) -> int:
+    """Print what became of the class; return the exit status."""
+    ungraded = {student: outcome.not_graded for student, outcome in outcomes.items() if outcome.not_graded}
+    odd = {student: outcome.oddities for student, outcome in outcomes.items() if outcome.oddities}
+    graded = len(outcomes) - len(ungraded)
+    print(f"{graded} graded, {unchanged} unchanged, {len(odd)} to look at, {len(ungraded)} not graded.")
+    for student, oddities in odd.items():
+        for oddity in oddities:
+            print(f"look at {student}: {oddity}")
+    for student, why in ungraded.items():
+        print(f"not graded: {student}: {why}", file=sys.stderr)
+    if ungraded:
+        print("`nbgrader export` writes 0.0 for what is not graded: grade it first.", file=sys.stderr)
+    return 1 if ungraded else 0
 
 
 def rows(course: Course, assignment: str, students: list[str]) -> Iterator[Row]:
     """Yield the line of each student who is in the gradebook."""
-    with Gradebook(course.gradebook_url) as gradebook:
+    with Gradebook(course.gradebook_url, course.course_id) as gradebook:
         for student in students:
             try:
                 submission = gradebook.find_submission(assignment, student)
@@ -156,12 +154,12 @@ def rows(course: Course, assignment: str, students: list[str]) -> Iterator[Row]:
                 sum(grade.auto_score for grade in checked),
                 sum(grade.max_score for grade in checked),
                 sum(grade.max_score for grade in grades if grade.needs_manual_grade),
-                found(course.autograded(student, assignment)),
+                findings(course.autograded(student, assignment)),
             )
 
 
-def found(notebook: Path) -> list[str]:
-    """Return what the checks found in a graded notebook: misconceptions by name, else the part's first finding."""
+def findings(notebook: Path) -> list[str]:
+    """Return what the checks found in a graded notebook: misconceptions by name, else the part and its finding."""
     names: dict[str, None] = {}
     for record in verdicts(notebook):
         for finding in record["findings"]:

@@ -7,7 +7,7 @@ import nbformat
 
 from autograder.bn_helper.parts import PARTS
 from autograder.bn_helper.tables import Tables
-from autograder.builder.notebook import make_notebook
+from autograder.builder.notebook import make_notebook, release
 from autograder.builder.text import Text, read_text
 from autograder.checks.expectations import visible_expectations, visible_probes
 from autograder.course import ASSIGNMENTS, FOLDER, Course, Problem, assignment_names
@@ -37,7 +37,7 @@ def build(course: Course, names: list[str]) -> list[Path]:
     for text, notebook in zip(texts, notebooks, strict=True):
         _write_source(course, text, notebook)
         _release(course, text.path.stem)
-        course.add_release(text.path.stem, notebook.metadata.batchnorm.release)
+        course.add_release(text.path.stem, release(text))
     return [course.release(text.path.stem) for text in texts]
 
 

@@ -5,7 +5,10 @@ from pathlib import Path
 
 from autograder.builder.build import build
 from autograder.course import Course, Problem, assignment_names
-from autograder.grading import grade_folders, rows, table, verdicts
+from autograder.engine.break_out import proved_jail
+from autograder.engine.pipeline import submissions as submitted
+from autograder.engine.student_side.policy import PolicyFailure
+from autograder.grading import grade_submissions, rows, table, verdicts
 from autograder.sample import Submission, read_submissions, write_submission
 
 _MARKER = "this-is-the-sample-class"
@@ -29,13 +32,13 @@ def grade_sample(course: Course) -> int:
     submissions = read_submissions()
     for submission in submissions:
         write_submission(course, submission)
+    isolated, why = can_isolate()
     wrong: list[str] = []
     for assignment in assignment_names():
-        folders = course.submitted(assignment)
-        failed = grade_folders(course, folders)
-        wrong += [f"{assignment}/{student} was not graded: {why}" for student, why in failed.items()]
-        if folders:
-            print(table(assignment, list(rows(course, assignment, [folder.parent.name for folder in folders]))))
+        outcomes = grade_submissions(list(submitted(course, assignment)), isolated)
+        wrong += [f"{assignment}/{name} was not graded: {o.not_graded}" for name, o in outcomes.items() if o.not_graded]
+        if outcomes:
+            print(table(assignment, list(rows(course, assignment, list(outcomes)))))
     for submission in submissions:
         wrong += differences(course, submission)
     for line in wrong:
@@ -44,7 +47,18 @@ def grade_sample(course: Course) -> int:
     print(
         f"{count} submissions of the sample class graded in {course.root}" + ("." if wrong else ", each as declared.")
     )
+    if not isolated:
+        print(f"The sample class, which is ours, ran in no jail: {why}.")
     return 1 if wrong else 0
+
+
+def can_isolate() -> tuple[bool, str]:
+    """Tell whether submissions can be isolated here, and if not, why."""
+    try:
+        proved_jail()
+    except PolicyFailure as failure:
+        return False, str(failure)
+    return True, ""
 
 
 def prepare(root: Path) -> None:

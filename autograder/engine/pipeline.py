@@ -1,0 +1,204 @@
+"""From a submission's folder to a marked notebook and its marks in the gradebook."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook
+from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades
+from nbgrader.utils import parse_utc
+
+from autograder.course import FOLDER, Course, Problem, secret
+from autograder.engine.files import work_files
+from autograder.engine.jail import EngineFailure, Jail
+from autograder.engine.marking import Marker
+from autograder.engine.reading import find_notebook, read_notebook
+from autograder.engine.rebuild import rebuild, release_oddity
+
+_ATTEMPTS = 2
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One student's work on one assignment, as it lies in the course folder.
+
+    Attributes
+    ----------
+    folder : Path
+        submitted/STUDENT/ASSIGNMENT
+    """
+
+    course: Course
+    folder: Path
+
+    @property
+    def student(self) -> str:
+        return self.folder.parent.name
+
+    @property
+    def assignment(self) -> str:
+        return self.folder.name
+
+    @property
+    def graded(self) -> Path:
+        """Where the marked notebook goes."""
+        return self.course.autograded(self.student, self.assignment)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What determines the marks: the files that were handed in, the release, the checks and the secret."""
+        digest = hashlib.sha256(f"{engine_digest()} {secret(self.course.root)}".encode())
+        digest.update(template_path(self.course, self.assignment).read_bytes())
+        for path in sorted(self.folder.rglob("*")):
+            if path.is_file() and not path.is_symlink():
+                digest.update(f"\x1f{path.relative_to(self.folder)}\x1f".encode())
+                with path.open("rb") as file:
+                    digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
+
+    def is_graded(self) -> bool:
+        """Tell whether the marks in the gradebook are those of what is handed in now."""
+        try:
+            notebook = json.loads(self.graded.read_text(encoding="utf-8"))
+            return bool(notebook["metadata"]["batchnorm"]["fingerprint"] == self.fingerprint)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+
+@dataclass
+class Outcome:
+    """What became of a submission: what was odd about it, or why it was not graded."""
+
+    oddities: list[str] = field(default_factory=list)
+    not_graded: str | None = None
+
+
+@cache
+def engine_digest() -> str:
+    """Return a digest of the code on which marks depend."""
+    digest = hashlib.sha256()
+    folders = [FOLDER / name for name in ("bn_helper", "checks", "engine")] + [FOLDER.parent / "solutions"]
+    for path in sorted(path for folder in folders for path in folder.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def template_path(course: Course, assignment: str) -> Path:
+    return course.release(assignment) / f"{assignment}.ipynb"
+
+
+@dataclass(frozen=True)
+class Grader:
+    """Grades the submissions of one assignment.
+
+    Parameters
+    ----------
+    course : Course
+    assignment : str
+    jail : Jail
+    """
+
+    course: Course
+    assignment: str
+    jail: Jail
+
+    @cached_property
+    def template(self) -> NotebookNode:
+        path = template_path(self.course, self.assignment)
+        try:
+            return nbformat.read(path, as_version=4)
+        except (OSError, ValueError) as error:
+            command = f"python -m autograder build {self.assignment}"
+            raise Problem(f"The release version {path} cannot be read; build it again: {command}.") from error
+
+    @cached_property
+    def marker(self) -> Marker:
+        return Marker(self.assignment, secret(self.course.root), self.jail, self.course.book_url)
+
+    def grade(self, submission: Submission) -> Outcome:
+        """Grade a submission: rebuild its notebook, run and mark it, save the marks, then the marked notebook.
+
+        What goes wrong with the submission is marked; what goes wrong with the engine is tried again, and if it
+        goes wrong again the submission stays ungraded.
+        """
+        try:
+            notebook, oddities = self._rebuilt(submission)
+        except Problem as problem:
+            flag_ungraded(submission)
+            return Outcome(not_graded=str(problem))
+        tables = self.course.source(self.assignment) / "bn_helper" / "expected.json"
+        files, left_out = work_files(submission.folder, tables)
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                self.marker.mark(notebook, files)
+                break
+            except EngineFailure as failure:
+                self.jail.close()
+                if attempt == _ATTEMPTS:
+                    flag_ungraded(submission)
+                    return Outcome(oddities, f"the engine failed ({failure}); grade again.")
+        notebook.metadata.batchnorm.fingerprint = submission.fingerprint
+        notebook.metadata.batchnorm.isolated = self.jail.isolated
+        save(submission, notebook)
+        return Outcome([*oddities, *left_out])
+
+    def _rebuilt(self, submission: Submission) -> tuple[NotebookNode, list[str]]:
+        ids = {cell.metadata.nbgrader.grade_id for cell in self.template.cells if "nbgrader" in cell.metadata}
+        path, found = find_notebook(submission.folder, self.assignment, ids)
+        submitted, read = read_notebook(path)
+        notebook, rebuilt = rebuild(self.template, submitted)
+        release = release_oddity(self.template, submitted, self.course.releases(self.assignment))
+        return notebook, [*found, *read, *rebuilt, *([release] if release else [])]
+
+
+def save(submission: Submission, notebook: NotebookNode) -> None:
+    """Save marks and comments as nbgrader does, then the marked notebook, which says that they are saved."""
+    gradebook_url = submission.course.gradebook_url
+    stamp = submission.folder / "timestamp.txt"
+    timestamp = parse_utc(stamp.read_text(encoding="utf-8").strip()) if stamp.is_file() else None
+    with Gradebook(gradebook_url, submission.course.course_id) as gradebook:
+        gradebook.update_or_create_student(submission.student)
+        more = {} if timestamp is None else {"timestamp": timestamp}
+        gradebook.update_or_create_submission(submission.assignment, submission.student, **more)
+    names = {
+        "student": submission.student,
+        "assignment": submission.assignment,
+        "notebook": submission.assignment,
+        "db_url": gradebook_url,
+    }
+    resources = {"nbgrader": names, "metadata": {"path": str(submission.folder)}, "unique_key": submission.assignment}
+    for preprocessor in (SaveAutoGrades, AssignLatePenalties):
+        preprocessor(config=submission.course.config).preprocess(notebook, resources)
+
+    target = submission.graded
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if stamp.is_file():
+        shutil.copyfile(stamp, target.with_name(stamp.name))
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    partial.write_text(nbformat.writes(notebook), encoding="utf-8")
+    partial.chmod(0o444)
+    partial.replace(target)
+
+
+def flag_ungraded(submission: Submission) -> None:
+    """Leave the marks of a submission as they are, and those that it does not have yet to be looked at."""
+    with Gradebook(submission.course.gradebook_url, submission.course.course_id) as gradebook:
+        gradebook.update_or_create_student(submission.student)
+        stored = gradebook.update_or_create_submission(submission.assignment, submission.student)
+        for grade in (grade for notebook in stored.notebooks for grade in notebook.grades):
+            if grade.auto_score is None:
+                grade.needs_manual_grade = True
+        gradebook.db.commit()
+
+
+def submissions(course: Course, assignment: str, student: str | None = None) -> Iterator[Submission]:
+    """Yield what is submitted for an assignment, in the order of the students' ids."""
+    for folder in course.submitted(assignment, student or "*"):
+        yield Submission(course, folder)
