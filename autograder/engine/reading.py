@@ -21,7 +21,7 @@ from autograder.course import Problem
 LARGEST_FILE = 200_000_000  # bytes
 LONGEST_TEXT = 1_000_000  # characters of one cell
 MOST_CELLS = 10_000
-MOST_STEPS = 5_000_000  # brackets passed over and values read; bounds the time that a hostile file can take
+MOST_STEPS = 3_000_000  # brackets passed over and values read; bounds the time that a hostile file can take
 MOST_CANDIDATES = 20
 _LONGEST_VALUE = 8 * LONGEST_TEXT  # bytes of a text or picture in JSON, with its escapes
 _LONGEST_NAME = 200
@@ -30,6 +30,7 @@ _NAME = re.compile(r"[^.].*\.ipynb(\.txt|\.json)?", re.IGNORECASE | re.DOTALL)
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _SCALAR = re.compile(rb"-?[0-9][0-9.eE+-]*+|true|false|null|NaN|-?Infinity")
+_UNFINISHED = re.compile(rb"[a-zA-Z]{0,8}")
 _UP_TO_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+', re.DOTALL)
 _BASE64 = re.compile(r"[A-Za-z0-9+/]++={0,2}")
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
@@ -361,7 +362,9 @@ class _Scan:
     def _problem(self) -> Problem:
         """Return what to raise about the place where reading stopped."""
         rest, line = self.peek(), self.content.count(b"\n", 0, self._at) + 1
-        if not rest or (rest == b'"' and _STRING.match(self.content, self._at) is None):
+        if _UNFINISHED.fullmatch(self.content, self._at) or (
+            rest == b'"' and not _STRING.match(self.content, self._at)
+        ):
             return Problem(f"{self.path} breaks off in line {line}, in the middle of the notebook; ask for it again.")
         return Problem(f"{self.path} is damaged in line {line}, where it is no valid JSON; ask for it again.")
 
