@@ -22,7 +22,11 @@ c.Course.book_url = ""
 
 c.CourseDirectory.course_id = "batchnorm"
 
-# The engine runs student cells in a process of their own and the checks in this one.
+# The engine puts the student's texts into the release version, runs them in a jail, and makes the checks outside.
+c.Autograde.sanitize_preprocessors = [
+    "autograder.engine.preprocessor.Rebuild",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
 c.Autograde.autograde_preprocessors = [
     "autograder.engine.preprocessor.RunAndCheck",
     "nbgrader.preprocessors.LimitOutput",

@@ -129,33 +129,49 @@ class Grader:
         goes wrong again the submission stays ungraded.
         """
         try:
-            notebook, oddities = self._rebuilt(submission)
+            path, found = find_notebook(submission.folder, self.assignment, self._grade_ids())
+            submitted, read = read_notebook(path)
+            notebook, rebuilt = self.rebuilt(submitted)
+            left_out = self.mark(notebook, submission)
         except Problem as problem:
             flag_ungraded(submission)
             return Outcome(not_graded=str(problem))
+        except EngineFailure as failure:
+            flag_ungraded(submission)
+            return Outcome(not_graded=f"the engine failed ({failure}); grade again.")
+        save(submission, notebook)
+        return Outcome([*found, *read, *rebuilt, *left_out])
+
+    def rebuilt(self, submitted: NotebookNode) -> tuple[NotebookNode, list[str]]:
+        """Put the texts of a submitted notebook into the release version's cells; say what was odd."""
+        notebook, oddities = rebuild(self.template, submitted)
+        release = release_oddity(self.template, submitted, self.course.releases(self.assignment))
+        return notebook, [*oddities, *([release] if release else [])]
+
+    def mark(self, notebook: NotebookNode, submission: Submission) -> list[str]:
+        """Run a rebuilt notebook and mark it; say what was left out.
+
+        Raises
+        ------
+        EngineFailure
+            If the engine could not do its work, twice.
+        """
         tables = self.course.source(self.assignment) / "bn_helper" / "expected.json"
         files, left_out = work_files(submission.folder, tables)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 self.marker.mark(notebook, files)
                 break
-            except EngineFailure as failure:
+            except EngineFailure:
                 self.jail.close()
                 if attempt == _ATTEMPTS:
-                    flag_ungraded(submission)
-                    return Outcome(oddities, f"the engine failed ({failure}); grade again.")
+                    raise
         notebook.metadata.batchnorm.fingerprint = submission.fingerprint
         notebook.metadata.batchnorm.isolated = self.jail.isolated
-        save(submission, notebook)
-        return Outcome([*oddities, *left_out])
+        return left_out
 
-    def _rebuilt(self, submission: Submission) -> tuple[NotebookNode, list[str]]:
-        ids = {cell.metadata.nbgrader.grade_id for cell in self.template.cells if "nbgrader" in cell.metadata}
-        path, found = find_notebook(submission.folder, self.assignment, ids)
-        submitted, read = read_notebook(path)
-        notebook, rebuilt = rebuild(self.template, submitted)
-        release = release_oddity(self.template, submitted, self.course.releases(self.assignment))
-        return notebook, [*found, *read, *rebuilt, *([release] if release else [])]
+    def _grade_ids(self) -> set[str]:
+        return {cell.metadata.nbgrader.grade_id for cell in self.template.cells if "nbgrader" in cell.metadata}
 
 
 def save(submission: Submission, notebook: NotebookNode) -> None:

@@ -9,17 +9,25 @@ from typing import Any
 
 from autograder.bn_helper.calls import CallError, Handle, Reply
 from autograder.engine.jail import EngineFailure, Jail
-from autograder.engine.student_side import wire
+from autograder.engine.student_side import policy, wire
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds that a submission may take; one more is granted before its process is ended."""
+    """Seconds of CPU that a submission may take; what does not end then by itself is ended soon after.
 
-    cell: float = 20.0
+    Each cell that is late leaves the next ones a fifth of the time, down to a second: most often it is the same
+    loop again.
+    """
+
+    cell: float = 10.0
     call: float = 3.0
     start: float = 60.0
     timeouts_per_function: int = 2
+
+    def cell_after(self, late: int) -> float:
+        """Return the time of a cell when so many were late before it."""
+        return max(self.cell / 5**late, min(self.cell, 1.0))
 
 
 @dataclass
@@ -54,6 +62,7 @@ class Session:
         self._done: list[str] = []
         self._timeouts: Counter[str] = Counter()
         self._late = False
+        self._late_cells = 0
         self._number = 0
         self._start()
 
@@ -69,17 +78,19 @@ class Session:
 
     def run_cell(self, source: str) -> CellResult:
         """Run a cell in the student's process."""
-        answer = self._request(self.limits.cell, do="cell", source=source, seconds=self.limits.cell)
+        seconds = self.limits.cell_after(self._late_cells)
+        answer = self._request(seconds, do="cell", source=source, seconds=seconds)
         late = self._late if answer is None else answer.get("late") is True
         outputs = [] if answer is None else _outputs(answer.get("outputs"))
         if late:
-            outputs.append(_stopped(f"This cell did not finish in {self.limits.cell:g} s."))
+            outputs.append(_stopped(f"This cell did not finish in {seconds:g} s."))
         elif answer is None:
             outputs.append(_stopped("The process in which this cell ran has ended."))
         if answer is None:
             self._restart()
         if answer is not None and not late:
             self._done.append(source)
+        self._late_cells += late
         return CellResult(outputs, late=late, died=answer is None)
 
     def call(self, name: str, *args: Any) -> Reply:
@@ -135,7 +146,7 @@ class Session:
             wire.send(self._student.connection, {**request, "number": self._number})
         except (OSError, wire.WireError):
             return None
-        return self._answer(wait + 1.0, self._number)
+        return self._answer(wait * policy.PATIENCE + 1.0, self._number)
 
     def _answer(self, seconds: float, number: int | None = None) -> dict[str, Any] | None:
         """Wait for the answer; None if the process is gone, late, or breaks the wire's rules."""

@@ -20,6 +20,7 @@ WORK = "/work"
 NOBODY = 65534
 
 # What one submission may use up.
+PATIENCE = 2.5  # how much longer than its CPU time something may take on the clock
 MEMORY = 4 << 30  # bytes of address space
 WORK_BYTES, TMP_BYTES = 256 << 20, 64 << 20
 LIMITS = {

@@ -16,7 +16,7 @@ from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from . import wire
+from . import policy, wire
 
 MAX_OUTPUT = 512 * 1024  # characters and base64 digits that one cell may put out
 _HERE = str(Path(__file__).parent)
@@ -31,16 +31,19 @@ def _ring(*_: Any) -> None:
 
 
 class time_limit:  # noqa: N801 - reads as a statement
-    """Raise `OutOfTime` in the block after so many seconds."""
+    """Raise `OutOfTime` in the block after so many seconds of CPU, or `policy.PATIENCE` times as many on the clock."""
 
     def __init__(self, seconds: float):
         self.seconds = seconds
 
     def __enter__(self) -> None:
+        signal.signal(signal.SIGPROF, _ring)
         signal.signal(signal.SIGALRM, _ring)
-        signal.setitimer(signal.ITIMER_REAL, self.seconds)
+        signal.setitimer(signal.ITIMER_PROF, self.seconds)
+        signal.setitimer(signal.ITIMER_REAL, self.seconds * policy.PATIENCE)
 
     def __exit__(self, *_: object) -> None:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
