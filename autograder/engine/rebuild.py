@@ -197,7 +197,8 @@ class _Rebuilding:
         """Put the student's text into a cell to solve or to answer."""
         if given is None:
             cell.source = model.source if _is_answer(model) else ""  # a stub would undo what stands in an added cell
-            self.oddities.append(f"{_name(model)} was missing and was put back empty.")
+            how = "unanswered" if _is_answer(model) else "empty"
+            self.oddities.append(f"{_name(model)} was missing and was put back {how}.")
             return
         cell.source = given.text
         if _bare(given.text) == _bare(model.source):
