@@ -13,7 +13,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.nbgraderformat import MetadataValidator
 from nbgrader.utils import compute_checksum, determine_grade, is_grade
 
+from autograder.course import assignment_names
 from autograder.engine import rebuild as engine
+from autograder.engine.reading import read_notebook
 from autograder.engine.rebuild import rebuild, release_oddity
 
 STUB = "def f(x):\n    raise NotImplementedError()"
@@ -499,3 +501,10 @@ def test_right_code_is_there_in_every_order_of_the_cells(data):
     result, _ = rebuilt({"cells": kept, "metadata": notebook.metadata})
     assert at(result, "f").source == RIGHT
     assert index(result, "f") < index(result, "f-value")
+
+
+def test_every_release_is_rebuilt_as_it_is(built_course):
+    for assignment in assignment_names():
+        path = built_course.release(assignment) / f"{assignment}.ipynb"
+        release = nbformat.read(path, as_version=4)
+        assert rebuild(release, read_notebook(path)[0]) == (release, [])
