@@ -12,7 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, Patch
 from matplotlib.text import Text
 
-from chapters.figures import forward_pass, style
+from chapters.experiments import scaled_inputs as scaled
+from chapters.figures import forward_pass, scaled_inputs, style
 from solutions import batchnorm_forward
 
 X = np.array([[1, 65], [3, 25], [4, 5], [5, 35], [7, 20.0]])
@@ -31,6 +32,31 @@ FIGURES = {
     forward_pass.startup: (),
     forward_pass.four_conventions: (300,),
 }
+MODULES = [forward_pass]
+
+CORNERS = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1.0]])
+WIDE, MINIMUM = CORNERS * [1, 5], np.array([5.0, 1.0])
+PAIR, PAIR_TARGET = scaled.two_features()
+PREPARED = scaled.preparations(PAIR)
+TANH = {s: scaled.layer_inputs("tanh", s, N=100) for s in (0.5, 1, 3)}
+
+FIGURES |= {
+    scaled_inputs.valleys: ([scaled.hessian(CORNERS), scaled.hessian(WIDE)], [MINIMUM, MINIMUM], ["round", "long"]),
+    scaled_inputs.rates: (scaled.hessian(WIDE), MINIMUM, [scaled.descend(WIDE, WIDE @ MINIMUM, 0.02, 9)] * 2, "ab"),
+    scaled_inputs.steps: ([2, 10], [5, 23], [4.2, 22.9]),
+    scaled_inputs.disturbance: (WIDE, {1: 1.0, 5: 25.0}, np.array([[1, 1], [5, 25]]), "ratio", 5),
+    scaled_inputs.clouds: (
+        PREPARED,
+        {name: scaled.hessian(x) for name, x in PREPARED.items()},
+        {name: np.linalg.lstsq(x, PAIR_TARGET, rcond=None)[0] for name, x in PREPARED.items()},
+        {name: scaled.descend(x, PAIR_TARGET, scaled.best_rate(x), 12) for name, x in PREPARED.items()},
+    ),
+    scaled_inputs.losses: ({name: np.array([1, 0.1, 1e-3]) for name in PREPARED},),
+    scaled_inputs.histograms: (TANH,),
+    scaled_inputs.scales: ({"tanh": {1: np.ones(11)}, "relu": {2: np.arange(1, 12)}},) * 2,
+    scaled_inputs.shares: ({"tanh": np.linspace(0, 0.5, 11)},),
+}
+MODULES += [scaled_inputs]
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +93,12 @@ def colours(figure):
     return {matplotlib.colors.to_hex(colour).upper() for colour in rgba if colour[3] > 0}
 
 
-def test_every_figure_function_of_the_chapter_is_tried_here():
+def test_every_figure_function_of_the_chapters_is_tried_here():
     returns_figure = {
         function
-        for _, function in inspect.getmembers(forward_pass, inspect.isfunction)
-        if function.__module__ == forward_pass.__name__ and "return fig" in inspect.getsource(function)
+        for module in MODULES
+        for _, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__ and "return fig" in inspect.getsource(function)
     }
     assert returns_figure == set(FIGURES)
 
@@ -91,10 +118,13 @@ def test_a_figure_labels_its_axes(function, drawn):
     if not axes:  # a diagram
         return
     assert axes[-1].get_xlabel()
+    named = [ax for ax in axes if ax.get_ylabel() or any(map(has_letters, ax.get_yticklabels()))]
     for ax in axes:
-        shares_y = ax is not axes[0] and ax.get_shared_y_axes().joined(ax, axes[0])
-        named_rows = any(any(map(str.isalpha, label.get_text())) for label in ax.get_yticklabels())
-        assert ax.get_ylabel() or shares_y or named_rows
+        assert ax in named or any(ax.get_shared_y_axes().joined(ax, other) for other in named)
+
+
+def has_letters(text):
+    return any(map(str.isalpha, text.get_text()))
 
 
 @pytest.mark.parametrize("function", FIGURES, ids=lambda function: function.__name__)
