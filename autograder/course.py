@@ -54,7 +54,7 @@ class Course:
         return str(self.config.CourseDirectory.get("course_id", "")) or "*"
 
     def releases(self, assignment: str) -> list[str]:
-        """Return what identifies the releases of an assignment, the newest first."""
+        """Return what identifies the known releases of an assignment, the newest last."""
         try:
             told = json.loads((self.root / "releases.json").read_text(encoding="utf-8"))
             return [str(release) for release in told[assignment]]
@@ -64,14 +64,14 @@ class Course:
     def add_release(self, assignment: str, release: str) -> None:
         """Remember a release as the newest; the one before it stays known."""
         known = self.releases(assignment)
-        if known[:1] == [release]:
+        if known[-1:] == [release]:
             return
         path = self.root / "releases.json"
         try:
             told = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             told = {}
-        told[assignment] = [release, *known][:2]
+        told[assignment] = [*known, release][-2:]
         partial = path.with_name(f".releases-{os.getpid()}")
         partial.write_text(json.dumps(told, indent=1), encoding="utf-8")
         partial.replace(path)

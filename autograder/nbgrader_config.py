@@ -23,10 +23,8 @@ c.Course.book_url = ""
 c.CourseDirectory.course_id = "batchnorm"
 
 # The engine puts the student's texts into the release version, runs them in a jail, and makes the checks outside.
-c.Autograde.sanitize_preprocessors = [
-    "autograder.engine.preprocessor.Rebuild",
-    "nbgrader.preprocessors.CheckCellMetadata",
-]
+c.Autograde.exporter_class = "autograder.engine.preprocessor.SubmissionExporter"
+c.Autograde.sanitize_preprocessors = []
 c.Autograde.autograde_preprocessors = [
     "autograder.engine.preprocessor.RunAndCheck",
     "nbgrader.preprocessors.LimitOutput",
@@ -34,3 +32,6 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
+
+# Feedback pages that are complete without a network.
+c.GenerateFeedback.exporter_class = "autograder.feedback.FeedbackPage"

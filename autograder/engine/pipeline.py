@@ -130,8 +130,7 @@ class Grader:
         """
         try:
             path, found = find_notebook(submission.folder, self.assignment, self._grade_ids())
-            submitted, read = read_notebook(path)
-            notebook, rebuilt = self.rebuilt(submitted)
+            notebook, read = self.read(path)
             left_out = self.mark(notebook, submission)
         except Problem as problem:
             flag_ungraded(submission)
@@ -140,13 +139,20 @@ class Grader:
             flag_ungraded(submission)
             return Outcome(not_graded=f"the engine failed ({failure}); grade again.")
         save(submission, notebook)
-        return Outcome([*found, *read, *rebuilt, *left_out])
+        return Outcome([*found, *read, *left_out])
 
-    def rebuilt(self, submitted: NotebookNode) -> tuple[NotebookNode, list[str]]:
-        """Put the texts of a submitted notebook into the release version's cells; say what was odd."""
-        notebook, oddities = rebuild(self.template, submitted)
+    def read(self, path: Path) -> tuple[NotebookNode, list[str]]:
+        """Read a submitted notebook and put its texts into the release version's cells; say what was odd.
+
+        Raises
+        ------
+        Problem
+            If it cannot be read.
+        """
+        submitted, read = read_notebook(path)
+        notebook, rebuilt = rebuild(self.template, submitted)
         release = release_oddity(self.template, submitted, self.course.releases(self.assignment))
-        return notebook, [*oddities, *([release] if release else [])]
+        return notebook, [*read, *rebuilt, *([release] if release else [])]
 
     def mark(self, notebook: NotebookNode, submission: Submission) -> list[str]:
         """Run a rebuilt notebook and mark it; say what was left out.
