@@ -149,7 +149,7 @@ def excess_loss(x, t, steps):
     return excess / excess[0]
 
 
-def layer_inputs(activation, weight_scale, layers=10, width=100, N=1000):
+def layer_inputs(activation, weight_scale, layers=10, width=100, N=500):
     """Send standardized random inputs through a network at its random start.
 
     Parameters
