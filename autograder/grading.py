@@ -92,7 +92,7 @@ def find_submissions(course: Course, assignment: str, student: str | None = None
     if not template_path(course, assignment).is_file():
         command = f"python -m autograder build {assignment}"
         raise Problem(f"{assignment} is not built in {course.root}; run `{command}` first.")
-    found = list(submissions(course, assignment, student))
+    found = [found for found in submissions(course, assignment) if student in (None, found.student)]
     if not found:
         where = course.root / "submitted" / (student or "STUDENT") / assignment / f"{assignment}.ipynb"
         raise Problem(f"There is no submission of {assignment}; put it at {where}.")
