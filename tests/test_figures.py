@@ -12,8 +12,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, Patch
 from matplotlib.text import Text
 
+from chapters.experiments import saturation as measure
 from chapters.experiments import scaled_inputs as scaled
-from chapters.figures import forward_pass, scaled_inputs, style
+from chapters.figures import forward_pass, saturation, scaled_inputs, style
 from solutions import batchnorm_forward
 
 X = np.array([[1, 65], [3, 25], [4, 5], [5, 35], [7, 20.0]])
@@ -57,6 +58,22 @@ FIGURES |= {
     scaled_inputs.shares: ({"tanh": np.linspace(0, 0.5, 11)},),
 }
 MODULES += [scaled_inputs]
+
+FIRST_ONE = {dtype: measure.first_one(dtype) for dtype in (np.float32, np.float64)}
+PLAIN, NORMALIZED = ({c: measure.random_network("sigmoid", bn, c) for c in (0.1, 1, 10)} for bn in (False, True))
+
+FIGURES |= {
+    saturation.curve: (measure.threshold(),),
+    saturation.tails: (FIRST_ONE,),
+    saturation.histograms: (),
+    saturation.fractions: (measure.normal_fraction, lambda std, mean: measure.measured_fraction(std, mean, size=2000)),
+    saturation.layers: (PLAIN,),
+    saturation.factors: (lambda c: c / 4, PLAIN),
+    saturation.normalized_layers: (PLAIN, NORMALIZED),
+    saturation.training: ((1, 3), {False: np.full((2, 3), 0.1), True: np.full((2, 3), 0.9)}),
+    saturation.relatives: (lambda _, c: c, {(f, bn): {1: 1.0} for f in ("sigmoid", "tanh", "relu") for bn in (0, 1)}),
+}
+MODULES += [saturation]
 
 
 @pytest.fixture(scope="module")
@@ -210,3 +227,29 @@ def test_conventions_settle_at_the_true_or_the_biased_variance():
         assert last[key] == pytest.approx(4, rel=0.02)
     for key in ("book", "keras"):
         assert last[key] == pytest.approx(4 * 7 / 8, rel=0.02)
+
+
+def test_the_steps_in_the_tail_are_steps_of_the_computed_derivative(drawn):
+    figure, _ = drawn[saturation.tails]
+    steps = figure.axes[1].lines[1].get_ydata()  # in multiples of the unit roundoff, not exactly whole
+    assert set(steps.round()) >= {0, 2, 4, 6, 8}
+    np.testing.assert_allclose(steps, 2 * (steps / 2).round(), atol=1e-9)
+
+
+def test_histograms_of_outputs_hold_every_unit(drawn):
+    figure, _ = drawn[saturation.histograms]
+    for ax in figure.axes:
+        assert ax.patches[0].get_data().values.sum() == pytest.approx(1)
+
+
+def test_dots_of_the_saturated_fraction_lie_on_the_prediction(drawn):
+    figure, _ = drawn[saturation.fractions]
+    for mean, dots in zip((0, 4, 8), lines_with_dots(figure.axes[0]), strict=True):
+        np.testing.assert_allclose(dots.get_ydata(), measure.normal_fraction(dots.get_xdata(), mean), atol=0.04)
+
+
+def test_with_batch_normalization_the_lines_of_all_weight_scales_are_one(drawn):
+    figure, _ = drawn[saturation.normalized_layers]
+    plain, normalized = (np.array([line.get_ydata() for line in lines_with_dots(ax)]) for ax in figure.axes)
+    assert np.ptp(np.log10(plain[:, 0])) > 10
+    assert np.ptp(np.log10(normalized[:, 0])) < 0.02
