@@ -136,9 +136,24 @@ def test_the_mean_of_squares_is_named_however_it_is_summed(variance):
 
 
 def test_no_hint_is_given_beside_a_name_that_explains_the_numbers():
-    message = graded(SECOND["no eps"])["batchnorm_forward-offset"].message()
-    assert "eps is left out" in message
+    message = graded(SECOND["mean of squares"])["batchnorm_forward-offset"].message()
+    assert ENTRIES["mean of squares"].sentence in message
     assert "large squares" not in message
+
+
+@pytest.mark.parametrize(
+    "out",
+    [
+        lambda x: np.zeros(x.shape),
+        lambda x: np.arange(x.size, dtype=float).reshape(x.shape),
+        lambda x: np.random.default_rng(0).normal(size=x.shape),
+    ],
+    ids=["zeros", "numbers in a row", "noise"],
+)
+def test_what_does_not_depend_on_x_gets_no_point_for_its_accuracy(out):
+    verdicts = graded({"batchnorm_forward": lambda x, gamma, beta, bn_param: (out(x), None)})
+    assert {verdict.share for verdict in verdicts.values()} <= {0.0, 0.125, 0.25}
+    assert verdicts["batchnorm_forward-offset"].share == 0
 
 
 def test_an_untouched_function_gets_no_point():
