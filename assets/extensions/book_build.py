@@ -25,6 +25,7 @@ from sphinxcontrib import katex
 # What a page computes with: when one of these changes, every page is executed again.
 EXECUTION_SOURCES = (
     "solutions/**/*.py",
+    "chapters/experiments/**/*.py",
     "chapters/figures/**/*.py",
     "chapters/*.mplstyle",
     "assets/data/*",
