@@ -51,6 +51,7 @@ def prepare_execution(app, config):
     sys.path[:0] = packages  # for the docstrings of the API page
     inherited = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join(packages + ([inherited] if inherited else []))
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # on small matrices, threads that wait for each other are slower
 
     caches = root / "_build" / ".jupyter_cache"
     cache = caches / execution_digest(root)
