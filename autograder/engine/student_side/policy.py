@@ -11,9 +11,11 @@ import ctypes
 import ctypes.util
 import errno
 import os
+import re
 import resource
 import struct
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 WORK = "/work"
@@ -22,6 +24,7 @@ NOBODY = 65534
 # What one submission may use up.
 PATIENCE = 2.5  # how much longer than its CPU time something may take on the clock
 MEMORY = 4 << 30  # bytes of address space
+THREADS = 512
 WORK_BYTES, TMP_BYTES = 256 << 20, 64 << 20
 LIMITS = {
     resource.RLIMIT_AS: MEMORY,
@@ -40,6 +43,7 @@ DENIED = """
     move_mount open_tree fsopen fsconfig fsmount fspick mount_setattr
     socket connect bind listen accept accept4
     memfd_create memfd_secret shmget shmat msgget semget mq_open
+    flock inotify_init inotify_init1 inotify_add_watch mincore
     bpf perf_event_open userfaultfd io_uring_setup io_uring_enter io_uring_register
     keyctl add_key request_key open_by_handle_at name_to_handle_at fanotify_init
     init_module finit_module delete_module kexec_load kexec_file_load reboot swapon swapoff acct quotactl
@@ -51,6 +55,8 @@ _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNS, _CLONE_NEWIPC, _CLONE_NEWNET, _CLON
 )  # fmt: skip
 _CLONE_THREAD = 0x00010000
 _MS_PRIVATE, _MS_REC, _MS_NOSUID, _MS_NODEV, _MS_RDONLY = 1 << 18, 1 << 14, 2, 4, 1
+# Locks, leases and notices of `fcntl`: with them submissions could write to each other on the files that all can read.
+_FCNTL_DENIED = (5, 6, 7, 12, 13, 14, 36, 37, 38, 1024, 1025, 1026)
 _PR_SET_NO_NEW_PRIVS, _PR_CAPBSET_DROP, _PR_SET_SECCOMP, _PR_SET_DUMPABLE = 38, 24, 22, 4
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446  # the same on every architecture
 
@@ -145,6 +151,8 @@ def seccomp_program() -> bytes:
         # A process is a clone without CLONE_THREAD; clone3 hides its flags, and its callers fall back to clone.
         rule("clone", errno.EPERM, Comparison(0, masked_equal, _CLONE_THREAD, 0))
         rule("clone3", errno.ENOSYS)
+        for command in _FCNTL_DENIED:
+            rule("fcntl", errno.EPERM, Comparison(1, masked_equal, 0xFFFFFFFF, command))
         read, write = os.pipe()
         with open(read, "rb") as program:
             with open(write, "wb") as sink:
@@ -186,12 +194,15 @@ def confine(seccomp: bytes) -> None:
     """
     libc = _libc()
     _check(libc.mount(b"none", b"/", None, _MS_PRIVATE | _MS_REC, None), "private mounts")
+    _limit_process_ids()
     _mount_tmpfs(WORK, WORK_BYTES)
     _mount_tmpfs("/tmp", TMP_BYTES)
     _mount_tmpfs("/dev/shm", 1 << 20)
+    _mount_tmpfs("/dev/pts", 4096, _MS_RDONLY)
     _mount_tmpfs("/proc", 4096, _MS_RDONLY)
     os.chdir(WORK)
     limit()
+    resource.setrlimit(resource.RLIMIT_NPROC, (THREADS, THREADS))  # of this namespace's user; root's is not held
     _drop_capabilities()
     _check(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
     _landlock()
@@ -213,6 +224,14 @@ def _libc() -> ctypes.CDLL:
 def _check(code: int, part: str) -> None:
     if code != 0:
         raise PolicyFailure(f"{part}: {os.strerror(ctypes.get_errno())}")
+
+
+def _limit_process_ids() -> None:
+    """Limit the threads of this namespace, also root's; before Linux 6.14 the number is the host's and stays."""
+    major, minor = (int(number) for number in re.findall(r"\d+", os.uname().release)[:2])
+    if (major, minor) >= (6, 14):
+        with suppress(OSError), open("/proc/sys/kernel/pid_max", "w") as file:
+            file.write(str(THREADS))
 
 
 def _mount_tmpfs(folder: str, size: int, flags: int = 0) -> None:

@@ -61,6 +61,13 @@ class _last_words:  # noqa: N801 - reads as a statement
         os._exit(1)
 
 
+def _close_complaints() -> None:
+    """Take away the file of complaints, in which submissions could write to each other."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+
+
 def _reap() -> None:
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
@@ -85,10 +92,12 @@ def _begin(
         os.close(go)
         with _last_words(complaints):
             if program is not None:
+                os.setsid()  # a signal to one's own process group reaches nobody else
                 policy.confine(program)
             else:
                 policy.limit()
                 os.chdir(folder)
+            _close_complaints()
             student.serve(connection, shell)
     socket.send_fds(connection, [str(os.getpid()).encode()], [os.pidfd_open(first)])
     connection.close()
