@@ -1,7 +1,11 @@
-"""A submission's process, seen from the grader: run cells, call functions, start it again when it dies."""
+"""A submission's process, seen from the grader: run cells, call functions, start it again when it dies.
 
+What the process answers may be anything that crosses the wire: of each answer only what has the right type is taken,
+cut to a size that a notebook can hold.
+"""
+
+import builtins
 import secrets
-import select
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -11,10 +15,17 @@ from autograder.bn_helper.calls import CallError, Handle, Reply
 from autograder.engine.jail import EngineFailure, Jail
 from autograder.engine.student_side import policy, wire
 
+_MOST_OUTPUTS = 300  # of one cell
+_MOST_TEXT = 2_000_000  # characters of one cell's outputs
+_MOST_TEXT_IN_ALL = 20_000_000
+_OWN_KINDS = ("missing", "timeout", "died", "WireError")
+
 
 @dataclass(frozen=True)
 class Limits:
     """Seconds of CPU that a submission may take; what does not end then by itself is ended soon after.
+
+    `submission` is on the clock, for everything together: what is asked afterwards is refused as late.
 
     Each cell that is late leaves the next ones a fifth of the time, down to a second: most often it is the same
     loop again.
@@ -23,6 +34,7 @@ class Limits:
     cell: float = 10.0
     call: float = 3.0
     start: float = 60.0
+    submission: float = 120.0
     timeouts_per_function: int = 2
 
     def cell_after(self, late: int) -> float:
@@ -64,6 +76,8 @@ class Session:
         self._late = False
         self._late_cells = 0
         self._number = 0
+        self._seconds = self.limits.submission
+        self._room = _MOST_TEXT_IN_ALL
         self._start()
 
     def __enter__(self) -> "Session":
@@ -78,10 +92,12 @@ class Session:
 
     def run_cell(self, source: str) -> CellResult:
         """Run a cell in the student's process."""
+        if self._seconds <= 0:
+            return CellResult([_stopped("This cell was not run: the notebook has used up its time.")], late=True)
         seconds = self.limits.cell_after(self._late_cells)
         answer = self._request(seconds, do="cell", source=source, seconds=seconds)
         late = self._late if answer is None else answer.get("late") is True
-        outputs = [] if answer is None else _outputs(answer.get("outputs"))
+        outputs = [] if answer is None else self._outputs(answer.get("outputs"))
         if late:
             outputs.append(_stopped(f"This cell did not finish in {seconds:g} s."))
         elif answer is None:
@@ -95,7 +111,7 @@ class Session:
 
     def call(self, name: str, *args: Any) -> Reply:
         """Call a student's function; see `autograder.bn_helper.calls.Call`."""
-        if self._timeouts[name] >= self.limits.timeouts_per_function:
+        if self._timeouts[name] >= self.limits.timeouts_per_function or self._seconds <= 0:
             return Reply(None, error=CallError("timeout"))
         arguments = [_argument(arg) for arg in args]
         answer = self._request(self.limits.call, do="call", name=name, args=arguments, seconds=self.limits.call)
@@ -112,7 +128,7 @@ class Session:
         return Reply(
             answer.get("result"),
             tuple(afterwards) if isinstance(afterwards, list) and len(afterwards) == len(args) else (None,) * len(args),
-            tuple(str(text) for text in warned) if isinstance(warned, list) else (),
+            tuple(_text(text, 200) for text in warned[:20]) if isinstance(warned, list) else (),
             None,
             Handle(self._number),
         )
@@ -120,7 +136,7 @@ class Session:
     def _start(self) -> None:
         self._student = self.jail.student()
         try:
-            if self._answer(self.limits.start) is None:
+            if self._answer(time.monotonic() + self.limits.start) is None:
                 raise EngineFailure("the submission's process does not come up")
             if self._request(self.limits.start, do="files", files=self.files, plots=self.plots) is None:
                 raise EngineFailure("the files beside the notebook cannot be laid in the work folder")
@@ -133,6 +149,8 @@ class Session:
         self._start()
         done, self._done = self._done, []
         for source in done:
+            if self._seconds <= 0:
+                return
             if self._request(self.limits.cell, do="cell", source=source, seconds=self.limits.cell) is None:
                 self._student.end()  # a cell that ran once does not run again: go on without it
                 self._start()
@@ -142,29 +160,47 @@ class Session:
     def _request(self, wait: float, **request: Any) -> dict[str, Any] | None:
         self._number = secrets.randbits(62)
         self._late = False
+        begun = time.monotonic()
+        deadline = begun + wait * policy.PATIENCE + 1.0
         try:
+            self._student.connection.settimeout(deadline - begun)  # it may have stopped to listen
             wire.send(self._student.connection, {**request, "number": self._number})
-        except (OSError, wire.WireError):
-            return None
-        return self._answer(wait * policy.PATIENCE + 1.0, self._number)
-
-    def _answer(self, seconds: float, number: int | None = None) -> dict[str, Any] | None:
-        """Wait for the answer; None if the process is gone, late, or breaks the wire's rules."""
-        connection = self._student.connection
-        deadline = time.monotonic() + seconds
-        readable, _, _ = select.select([connection], [], [], seconds)
-        if not readable:
+            return self._answer(deadline, self._number)
+        except TimeoutError:
             self._late = True
             return None
-        connection.settimeout(max(deadline - time.monotonic(), 1.0))
+        except (OSError, wire.WireError):
+            return None
+        finally:
+            self._seconds -= time.monotonic() - begun
+
+    def _answer(self, deadline: float, number: int | None = None) -> dict[str, Any] | None:
+        """Wait for the answer; None if the process is gone, late, or breaks the wire's rules."""
         try:
-            answer = wire.receive(connection)
+            answer = wire.receive(self._student.connection, deadline)
+        except TimeoutError:
+            self._late = True
+            return None
         except (EOFError, OSError, wire.WireError):
             return None
-        connection.settimeout(None)
-        if not isinstance(answer, dict) or answer.get("number") != number:
-            return None
-        return answer
+        told = answer.get("number") if isinstance(answer, dict) else None
+        return (
+            answer if isinstance(told, int | None) and told == number else None
+        )  # an array would be compared by items
+
+    def _outputs(self, told: Any) -> list[dict[str, Any]]:
+        """Keep of the outputs what is in the notebook format and finds room: the student's process may say anything."""
+        kept: list[dict[str, Any]] = []
+        room = min(_MOST_TEXT, self._room)
+        for output in told[:_MOST_OUTPUTS] if isinstance(told, list) else []:
+            checked = _output(output, room)
+            if checked is not None:
+                room -= _size(checked)
+                kept.append(checked)
+            if room <= 0:
+                break
+        self._room -= sum(map(_size, kept))
+        return kept
 
 
 def _argument(arg: Any) -> dict[str, Any]:
@@ -174,26 +210,47 @@ def _argument(arg: Any) -> dict[str, Any]:
 def _error(told: Any) -> CallError:
     if not isinstance(told, dict):
         return CallError("died")
-    kinds = told.get("kinds", [])
-    names = tuple(str(kind) for kind in kinds) if isinstance(kinds, list) else ()
-    return CallError(str(told.get("kind")), str(told.get("text", "")), str(told.get("line", "")), names)
+    kind, kinds = _text(told.get("kind"), 100), told.get("kinds")
+    names = tuple(_text(name, 100) for name in kinds[:50]) if isinstance(kinds, list) else ()
+    if kind not in _OWN_KINDS and not any(hasattr(builtins, name) for name in names):
+        names = (*names, "Exception")
+    return CallError(kind, _text(told.get("text"), 500), _text(told.get("line"), 200), names)
 
 
-def _outputs(told: Any) -> list[dict[str, Any]]:
-    """Keep of the outputs what is in the notebook format: the student's process may say anything."""
-    kept = []
-    for output in told if isinstance(told, list) else []:
-        match output:
-            case {"output_type": "stream", "name": "stdout" | "stderr" as name, "text": str(text)}:
-                kept.append({"output_type": "stream", "name": name, "text": text})
-            case {"output_type": "display_data" | "execute_result" as kind, "data": dict(data)}:
-                texts = {str(mime): text for mime, text in data.items() if isinstance(text, str)}
-                count = {"execution_count": None} if kind == "execute_result" else {}
-                kept.append({"output_type": kind, "data": texts, "metadata": {}, **count})
-            case {"output_type": "error", "ename": str(name), "evalue": str(text), "traceback": list(lines)}:
-                told_lines = [str(line) for line in lines]
-                kept.append({"output_type": "error", "ename": name, "evalue": text, "traceback": told_lines})
-    return kept
+def _output(output: Any, room: int) -> dict[str, Any] | None:
+    match output:
+        case {"output_type": str(kind), "name": str(name), "text": str(text)} if kind == "stream" and name in (
+            "stdout",
+            "stderr",
+        ):
+            return {"output_type": "stream", "name": name, "text": _text(text, room)}
+        case {"output_type": str(kind), "data": dict(data)} if kind in ("display_data", "execute_result"):
+            texts = {_text(mime, 200): _text(text, len(text)) for mime, text in data.items() if isinstance(text, str)}
+            count = {"execution_count": None} if kind == "execute_result" else {}
+            rich = {"output_type": kind, "data": texts, "metadata": {}, **count}
+            return rich if _size(rich) <= room else None
+        case {"output_type": str(kind), "ename": str(name), "evalue": str(text), "traceback": list(lines)} if (
+            kind == "error"
+        ):
+            told_lines = [_text(line, 10_000) for line in lines[:100]]
+            return {
+                "output_type": "error",
+                "ename": _text(name, 200),
+                "evalue": _text(text, 10_000),
+                "traceback": told_lines,
+            }
+    return None
+
+
+def _size(output: dict[str, Any]) -> int:
+    """Return about how many characters an output takes in a notebook."""
+    texts = [*output.get("data", {}).values(), *output.get("traceback", ()), output.get("text", "")]
+    return 100 + sum(map(len, texts))
+
+
+def _text(value: Any, most: int) -> str:
+    """Return a text as a file can hold it, or an empty one for what is none."""
+    return value[:most].encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
 def _stopped(text: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ tells its type's name.
 
 import socket
 import struct
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -171,25 +172,35 @@ def send(connection: socket.socket, value: Any) -> None:
     connection.sendall(_LENGTH.pack(len(data)) + data)
 
 
-def receive(connection: socket.socket) -> Any:
+def receive(connection: socket.socket, deadline: float | None = None) -> Any:
     """Receive one frame and decode it.
+
+    Parameters
+    ----------
+    connection : socket
+    deadline : float, optional
+        When the whole frame must be there, by `time.monotonic`.
 
     Raises
     ------
     EOFError
         If the other side is gone.
+    TimeoutError
+        If the frame is not there in time, however many bytes have come.
     WireError
         If it sent anything but a frame.
     """
-    (length,) = _LENGTH.unpack(_read(connection, _LENGTH.size))
+    (length,) = _LENGTH.unpack(_read(connection, _LENGTH.size, deadline))
     if length > MAX_BYTES:
         raise WireError("the frame is too large")
-    return decode(_read(connection, length))
+    return decode(_read(connection, length, deadline))
 
 
-def _read(connection: socket.socket, count: int) -> bytes:
+def _read(connection: socket.socket, count: int, deadline: float | None) -> bytes:
     chunks = bytearray()
     while len(chunks) < count:
+        if deadline is not None:
+            connection.settimeout(max(deadline - time.monotonic(), 1e-3))
         chunk = connection.recv(min(count - len(chunks), 1 << 20))
         if not chunk:
             raise EOFError("the other side closed the wire")
