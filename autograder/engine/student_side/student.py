@@ -14,6 +14,7 @@ from typing import Any
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.text import SList
 from traitlets.config import Config
 
 from . import policy, wire
@@ -134,6 +135,15 @@ class RecordingShell(InteractiveShell):
 
     def enable_gui(self, gui: str | None = None) -> None:
         """Do nothing: plots go into the outputs, whatever backend a notebook asks for."""
+
+    def system(self, cmd: str) -> None:
+        """Say that a line such as `!ls` runs nothing, and go on: the function below it counts."""
+        print(f"!{cmd} was not run: a submission can start no other program.")
+
+    def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:
+        """Return no output, for the same reason."""
+        self.system(cmd)
+        return SList() if split else ""
 
     def ask_exit(self) -> None:
         """Ignore exit() in a cell: the cells after it are graded too."""
