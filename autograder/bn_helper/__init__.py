@@ -5,17 +5,20 @@ The grader makes these checks and further ones on other inputs.
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
 import __main__
 
 from .calls import LocalCall
-from .given import batchnorm_forward
 from .judge import Judge
 from .tables import Tables, read_tables
 
-__all__ = ["CheckFailed", "batchnorm_forward", "check"]
+with suppress(ImportError):  # an assignment that asks for the forward pass does not give it
+    from .given import batchnorm_forward as batchnorm_forward
+
+__all__ = ["CheckFailed", "check"]
 
 _tables = cache(read_tables)
 
@@ -49,10 +52,7 @@ def check(part: str, functions: Mapping[str, Callable[..., Any]] | None = None) 
     if part not in tables.expected:
         raise ValueError(f"there is no part {part!r} in this assignment; the parts are {', '.join(tables.expected)}")
     own = vars(__main__) if functions is None else functions
-    given = {"bn_helper.batchnorm_forward": batchnorm_forward}
-    judge = Judge(
-        LocalCall({**own, **given}), lambda _: tables.probes, lambda part: tables.expected[part], len(tables.probes)
-    )
+    judge = Judge(LocalCall(own), lambda _: tables.probes, lambda part: tables.expected[part], len(tables.probes))
     verdict = judge.verdict(part)
 
     def link(label: str) -> str:

@@ -49,12 +49,17 @@ class Expected:
 
 @dataclass(frozen=True)
 class Finding:
-    """One claim that does not hold: where, by how much, and which misconception does the same."""
+    """One claim that does not hold: where, by how much, and which misconception does the same.
+
+    `blind` says it without anything that the function may have made up, such as a number, a type's name or a line:
+    a function that has seen hidden inputs could tell of them in a call with visible ones.
+    """
 
     claim: str
     sentence: str
     suspects: tuple[Suspect, ...] = ()
     section: str = ""
+    blind: str = ""
 
 
 @dataclass(frozen=True)
@@ -170,17 +175,28 @@ def _try_claim(
         for probe in probes:
             seen.append(claim.script(call, probe))
     except Unusable as reason:
-        return Finding(claim.text, str(reason) if len(seen) < visible else reason.brief, section=part.section)
+        blind = _without_line(reason)
+        sentence = str(reason) if len(seen) < visible else blind
+        return Finding(claim.text, sentence, section=part.section, blind=blind)
     for number, (notes, right) in enumerate(zip(seen, expected.notes, strict=True)):
         difference = first_difference(notes, right, claim.tolerance)
         if difference is not None:
             mine = signature(seen, expected.notes)
             suspects = tuple(s for s in expected.suspects if same_signature(mine, s.signature))
             section = suspects[0].section if len({s.section for s in suspects}) == 1 else part.section
-            sentence = difference.sentence(probes[number], number < visible)
-            hint = "" if suspects else claim.hint  # what is named needs no guess beside it
-            return Finding(claim.text, f"{sentence} {hint}".rstrip(), suspects, section)
+            # what is named needs no guess beside it, and a guess is about numbers
+            hint = claim.hint if difference.index is not None and not suspects else ""
+            sentence, blind = (
+                f"{difference.sentence(probes[number], shown)} {hint}".rstrip() for shown in (number < visible, False)
+            )
+            return Finding(claim.text, sentence, suspects, section, blind)
     return None
+
+
+def _without_line(reason: Unusable) -> str:
+    """Return the brief form without the line of code, whose text a function can make up too."""
+    line = reason.error.line if reason.error else ""
+    return reason.brief.replace(f" in your line `{line}`", "") if line else reason.brief
 
 
 @dataclass(frozen=True)
@@ -202,7 +218,8 @@ class Difference:
         if self.index is None:
             has = f"has shape {self.yours.shape}" if visible else "has another shape"
             return f"{self.name} {has} and should have shape {self.right.shape} ({on})."
-        where = f"{self.name}[{', '.join(map(str, self.index))}]"
+        head, _, rest = self.name.partition(" ")  # 'running_mean after one batch' -> 'running_mean[2] after one batch'
+        where = f"{head}[{', '.join(map(str, self.index))}] {rest}".rstrip()
         yours = self.yours[self.index]
         if not np.isfinite(yours):
             text = f"{where} is {yours}, not a finite number ({on})."
@@ -216,7 +233,9 @@ class Difference:
 
 
 def _percent(deviation: float) -> str:
-    return f"{100 * deviation:.2g} %" if deviation < 10 else f"{deviation:.0f} times"
+    if deviation >= 10:
+        return f"{deviation:.0f} times"
+    return f"{100 * deviation:.0f} %" if deviation >= 0.1 else f"{100 * deviation:.2g} %"
 
 
 def broken_property(name: str, yours: np.ndarray, right: np.ndarray) -> str:

@@ -174,12 +174,13 @@ def offset_values(call: Call, probe: Probe) -> Notes:
     large = size > 0.2 * size.max(axis=0)
     return {
         "out depends on x": bool(np.all(np.abs(near - other).max(axis=0) > 1e-3)),
-        "(out at x + 1e7) / (out at x)": np.where(large | ~np.isfinite(far), far / near, 1.0),
+        "out far from zero, divided by out near zero,": np.where(large | ~np.isfinite(far), far / near, 1.0),
     }
 
 
 def _kept(reply: Reply) -> Notes:
-    return {name: _array(value, name) for name, value in zip(("x", "gamma", "beta"), reply.arguments, strict=False)}
+    names = [f"{name} after the call, which should not change it," for name in ("x", "gamma", "beta")]
+    return {name: _array(value, name) for name, value in zip(names, reply.arguments, strict=False)}
 
 
 def _running(param: Any, name: str, mode: str = "train") -> np.ndarray:
@@ -204,7 +205,8 @@ def _running_after(name: str) -> Callable[[Call, Probe], Notes]:
 def running_start(call: Call, probe: Probe) -> Notes:
     param = {"mode": "train", "eps": probe.eps, "momentum": probe.momentum}
     after = _forward(call, probe.x, probe, param)[2].arguments[3]
-    return {name: _running(after, name) for name in ("running_mean", "running_var")}
+    names = ("running_mean", "running_var")
+    return {f"{name} after one batch, with no start given,": _running(after, name) for name in names}
 
 
 def test_values(call: Call, probe: Probe) -> Notes:
@@ -228,6 +230,7 @@ def _refusal(call: Call, probe: Probe, param: dict[str, Any]) -> Reply:
 def mode_unknown(call: Call, probe: Probe) -> Notes:
     error = _refusal(call, probe, _train(probe, mode="predict")).error
     return {
+        "mode 'predict' is refused": error is not None,
         "mode 'predict' raises a ValueError": error is not None and "ValueError" in error.kinds,
         "the message names the mode": error is not None and "predict" in error.text,
     }
@@ -288,7 +291,8 @@ def _gradient_again(name: str) -> Callable[[Call, Probe], Notes]:
     def script(call: Call, probe: Probe) -> Notes:
         _, cache, first = _gradients(call, name, probe, probe.x)
         second = _several(_reply(call, name, probe.dout, cache), name, "(dx, dgamma, dbeta)", 3)
-        return {"dout": first.arguments[0], "dx of a second call": _array(second[0], "dx")}
+        kept = "dout after the call, which should not change it,"
+        return {kept: first.arguments[0], "dx of a second call": _array(second[0], "dx")}
 
     return script
 

@@ -49,8 +49,9 @@ def _write_source(course: Course, text: Text, notebook: nbformat.NotebookNode) -
     if helper.exists():
         shutil.rmtree(helper)
     shutil.copytree(FOLDER / "bn_helper", helper, ignore=shutil.ignore_patterns("__pycache__"))
-    parts = [block.name for block in text.blocks if block.kind == "check"]
-    functions = {PARTS[part].function for part in parts}
+    functions = {PARTS[block.name].function for block in text.blocks if block.kind == "check"}
+    if "batchnorm_forward" in functions:
+        (helper / "given.py").unlink()  # what an assignment asks for it does not give
     held = [name for name, part in PARTS.items() if part.function in functions]
     expected = {part: visible_expectations(part) for part in held}
     sections = {label: section(label, course.book_url) for label in TITLES}

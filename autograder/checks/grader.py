@@ -57,4 +57,6 @@ def verdict(part: str, call: Call, secret: str, assignment: str) -> Verdict:
     given = tried(Renamed(call, _GIVEN))
     if given.share > own.share:
         return replace(given, remarks=("Tried with the given batchnorm_forward; with yours it loses more.",))
-    return replace(own, remarks=("Tried with batchnorm_forward as your notebook has it; the given one earns no more.",))
+    if given.findings != own.findings:  # the forward pass in force is not the given one
+        return replace(own, remarks=("Tried with your batchnorm_forward; with the given one it earns no more.",))
+    return own

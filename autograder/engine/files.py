@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from autograder.course import FOLDER
-
 MAX_BYTES = 20 * 1024 * 1024
 MAX_FILES = 200
 
@@ -11,15 +9,15 @@ MAX_FILES = 200
 _RESERVED = ("solutions", "autograder", "bn_helper")
 
 
-def work_files(submission: Path, tables: Path) -> tuple[dict[str, bytes], list[str]]:
+def work_files(submission: Path, helper: Path) -> tuple[dict[str, bytes], list[str]]:
     """Read the files for a work folder.
 
     Parameters
     ----------
     submission : Path
         The folder that was handed in.
-    tables : Path
-        The file of expected outputs of the assignment, for `bn_helper`.
+    helper : Path
+        The folder of the assignment's `bn_helper`, as the builder made it.
 
     Returns
     -------
@@ -40,10 +38,9 @@ def work_files(submission: Path, tables: Path) -> tuple[dict[str, bytes], list[s
             break
         room -= size
         files[str(name)] = path.read_bytes()
-    for path in (FOLDER / "bn_helper").glob("*.py"):
-        files[f"bn_helper/{path.name}"] = path.read_bytes()
-    if tables.is_file():
-        files["bn_helper/expected.json"] = tables.read_bytes()
+    for path in helper.iterdir():
+        if path.suffix in (".py", ".json"):
+            files[f"bn_helper/{path.name}"] = path.read_bytes()
     return files, oddities
 
 

@@ -162,8 +162,7 @@ class Grader:
         EngineFailure
             If the engine could not do its work, twice.
         """
-        tables = self.course.source(self.assignment) / "bn_helper" / "expected.json"
-        files, left_out = work_files(submission.folder, tables)
+        files, left_out = work_files(submission.folder, self.course.source(self.assignment) / "bn_helper")
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 self.marker.mark(notebook, files)
