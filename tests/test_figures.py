@@ -12,9 +12,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, Patch
 from matplotlib.text import Text
 
+from chapters.experiments import covariate_shift as shift
 from chapters.experiments import saturation as measure
 from chapters.experiments import scaled_inputs as scaled
-from chapters.figures import forward_pass, saturation, scaled_inputs, style
+from chapters.figures import covariate_shift, forward_pass, saturation, scaled_inputs, style
 from solutions import batchnorm_forward
 
 X = np.array([[1, 65], [3, 25], [4, 5], [5, 35], [7, 20.0]])
@@ -74,6 +75,25 @@ FIGURES |= {
     saturation.relatives: (lambda _, c: c, {(f, bn): {1: 1.0} for f in ("sigmoid", "tanh", "relu") for bn in (0, 1)}),
 }
 MODULES += [saturation]
+
+SEEN = {kind: shift.run(kind, steps=20, every=5) for kind in shift.KINDS}
+UNITS = dict.fromkeys(SEEN, 0)
+LAND = {kind: shift.landscape(kind, (0.1, 0.2), steps=21) for kind in ("plain", "batchnorm")}
+MEAN_SQUARE = np.geomspace(100, 1, 20)
+
+FIGURES |= {
+    covariate_shift.moving_inputs: (),
+    covariate_shift.means_of_batches: (*shift.batch_means((15, 60), draws=20), 1437),
+    covariate_shift.percentiles: ({kind: SEEN[kind] for kind in ("plain", "batchnorm")}, UNITS),
+    covariate_shift.inputs_by_batch: (SEEN, UNITS, 20),
+    covariate_shift.losses: ({kind: [run._replace(losses=np.geomspace(3, 0.05, 400))] for kind, run in SEEN.items()},),
+    covariate_shift.dose: ([(0.5, 0.4, 0.5), (1, 0.8, 0.7)], {"plain": (0.3, 0.9), "batchnorm": (0, 0.3)}),
+    covariate_shift.gradient_shifts: ({"plain": np.array([0.6, 0.5]), "batchnorm": np.array([0.2, 0.1])}, 20),
+    covariate_shift.along_the_gradient: (LAND, (0.1, 0.2)),
+    covariate_shift.learning_rates: ((0.1, 1), {"plain": np.array([1, 3]), "batchnorm": np.array([0.5, 0.3])}),
+    covariate_shift.depth: ({"relu": MEAN_SQUARE, "plain relu": np.ones(20)}, {"relu": 1.27}),
+}
+MODULES += [covariate_shift]
 
 
 @pytest.fixture(scope="module")
@@ -253,3 +273,21 @@ def test_with_batch_normalization_the_lines_of_all_weight_scales_are_one(drawn):
     plain, normalized = (np.array([line.get_ydata() for line in lines_with_dots(ax)]) for ax in figure.axes)
     assert np.ptp(np.log10(plain[:, 0])) > 10
     assert np.ptp(np.log10(normalized[:, 0])) < 0.02
+
+
+def test_the_line_of_each_cloud_has_the_slope_that_the_chapter_derives():
+    rng = np.random.default_rng(0)
+    for mean in (-1.0, 0.0, 3.0):
+        slope, _ = np.polyfit(*covariate_shift.cloud(rng, mean), 1)
+        assert slope == pytest.approx(2 * mean, abs=1e-12)
+
+
+def test_smoothed_losses_are_means_of_neighbours():
+    np.testing.assert_allclose(covariate_shift.smoothed(np.array([1.0, 2, 3, 10]), 3), [2, 5])
+
+
+def test_the_percentiles_of_a_run_are_drawn_as_they_are(drawn):
+    figure, _ = drawn[covariate_shift.percentiles]
+    for ax, run in zip(figure.axes, SEEN.values(), strict=False):
+        shown = np.array([line.get_ydata() for line in ax.lines])
+        np.testing.assert_array_equal(shown, run.percentiles[:, :, 0].T)
