@@ -1,15 +1,17 @@
 """Run a rebuilt notebook and mark its graded cells."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from nbgrader.utils import is_grade, is_solution
 
-from autograder.bn_helper.judge import Verdict
+from autograder.bn_helper.calls import Call
+from autograder.bn_helper.judge import Judge, Verdict
 from autograder.bn_helper.parts import PARTS
 from autograder.checks import grader
+from autograder.checks.expectations import visible_expectations, visible_probes
 from autograder.engine.jail import Jail
 from autograder.engine.session import Limits, Session
 from autograder.sections import link
@@ -22,9 +24,9 @@ VERDICT_TYPE = "application/vnd.batchnorm.verdict+json"
 class Marker:
     """Runs notebooks of one assignment and marks them.
 
-    A notebook is run twice, in two processes: one is for its outputs, and no check ever calls it; the other's
-    functions are called by the checks, and nothing that it puts out is kept. So no output can tell what a check
-    put in.
+    A notebook is run twice, in two processes. One is for all that is shown: its outputs, and what its functions do
+    with visible inputs where a check fails. The other's functions are called by the checks, and nothing that it puts
+    out, or makes up, is kept. So nothing that a student reads can tell what hidden inputs were.
 
     Parameters
     ----------
@@ -58,22 +60,41 @@ class Marker:
                 if cell.cell_type != "code":
                     continue
                 if is_grade(cell) and not is_solution(cell):
-                    cell.outputs = self._outputs(cell, tried)
+                    cell.outputs = self._outputs(cell, tried, shown)
                     continue
                 result = shown.run_cell(cell.source)
                 cell.outputs = [_output(output) for output in result.outputs]
                 if not (result.late or result.died):
                     tried.run_cell(cell.source)
 
-    def _outputs(self, cell: NotebookNode, tried: Session) -> list[NotebookNode]:
+    def _outputs(self, cell: NotebookNode, tried: Session, shown: Session) -> list[NotebookNode]:
         part, points = cell.metadata.nbgrader.grade_id, float(cell.metadata.nbgrader.points)
         if part not in PARTS:
             return _marked(f"No check is known for the graded cell {part!r}; tell your instructor.", 0.0)
-        verdict = grader.verdict(part, tried.call, self.secret, self.assignment)
+        verdict = _shown(grader.verdict(part, tried.call, self.secret, self.assignment), shown)
         score = min(round(points * verdict.share, 4), points)
         message = verdict.message(lambda label: link(label, self.book_url))
         record = _record(verdict, score, points, self.jail.isolated)
         return _marked(f"{message}\n{score:g} of {points:g} points.", score, record)
+
+
+def _shown(verdict: Verdict, shown: Session) -> Verdict:
+    """Say of each finding what the process that has seen no hidden inputs shows, or what nothing was made up in."""
+    sentences: dict[str, str] = {}
+    if any(finding.sentence != finding.blind for finding in verdict.findings):
+        claims = [finding.claim for finding in verdict.findings]
+        calls: list[Call] = [shown.call]
+        if verdict.remarks:  # the given forward pass was tried too
+            calls.append(grader.Renamed(shown.call, {"batchnorm_forward": "bn_helper.batchnorm_forward"}))
+        for call in calls:
+            judge = Judge(call, lambda _: visible_probes(), visible_expectations, visible=len(visible_probes()))
+            seen = judge.verdict(verdict.part.id)
+            if [finding.claim for finding in seen.findings] == claims:
+                sentences = {finding.claim: finding.sentence for finding in seen.findings}
+                break
+            sentences = sentences or {finding.claim: finding.sentence for finding in seen.findings}
+    findings = (replace(finding, sentence=sentences.get(finding.claim, finding.blind)) for finding in verdict.findings)
+    return replace(verdict, findings=tuple(findings))
 
 
 def _record(verdict: Verdict, score: float, points: float, isolated: bool) -> dict[str, Any]:
@@ -94,4 +115,8 @@ def _marked(message: str, score: float, record: dict[str, Any] | None = None) ->
 
 
 def _output(output: dict[str, Any]) -> NotebookNode:
-    return NotebookNode({**output, "data": NotebookNode(output["data"])} if "data" in output else output)
+    """Keep texts and pictures; any other kind is for machines, and the engine's alone."""
+    if "data" not in output:
+        return NotebookNode(output)
+    data = {mime: text for mime, text in output["data"].items() if mime.startswith(("text/", "image/"))}
+    return NotebookNode({**output, "data": NotebookNode(data)})
