@@ -117,9 +117,6 @@ def test_two_mistakes_that_break_different_parts_are_both_named(first, second):
         assert {name for part in entry.breaks for name in named(verdicts[part])} == {entry.name}
 
 
-@pytest.mark.xfail(
-    reason="only the catalogue's own order of summation is recognized; the rest is rounding noise", strict=True
-)
 @pytest.mark.parametrize(
     "variance",
     [
@@ -201,13 +198,7 @@ def test_the_reference_gets_everything():
         assert not losing(graded(REFERENCE, secret))
 
 
-# The numerical derivative of (var + eps)**-0.5 with h = 1e-5 is off by h**2 / (var + eps)**2, here 6e-8.
-_INACCURATE = {
-    "backward_var-value": pytest.mark.xfail(reason="h = 1e-5 is too large for a variance of 0.01", strict=True)
-}
-
-
-@pytest.mark.parametrize("part", [pytest.param(p, marks=_INACCURATE.get(p, ())) for p in PARTS])
+@pytest.mark.parametrize("part", list(PARTS))
 def test_the_numerical_reference_agrees_with_the_analytic_solutions(part):
     for secret in SECRETS:
         for claim in PARTS[part].claims:
@@ -231,13 +222,7 @@ def _margins(part, claim):
     return right, min((value for value in deviations if value > claim.tolerance), default=np.inf)
 
 
-CLAIMS = [
-    pytest.param(
-        part, claim, id=f"{part}: {claim.text}", marks=_INACCURATE.get(part, ())
-    )
-    for part in PARTS
-    for claim in PARTS[part].claims
-]  # fmt: skip
+CLAIMS = [pytest.param(part, claim, id=f"{part}: {claim.text}") for part in PARTS for claim in PARTS[part].claims]
 
 
 @pytest.mark.filterwarnings("ignore:this function is under construction")

@@ -122,7 +122,6 @@ def test_a_function_that_ends_the_process_loses_its_marks_and_the_rest_goes_on(s
     assert share(session, "batchnorm_forward-train") == 1.0
 
 
-@pytest.mark.xfail(reason="after two deaths the third message says that it was late", strict=True)
 def test_a_function_that_always_ends_the_process_is_told_so_every_time(session):
     session.run_cell("import os\ndef batchnorm_forward(*args):\n    os._exit(1)")
     for part in ("train", "running", "test", "mode"):
@@ -195,7 +194,7 @@ def test_files_beside_the_notebook_hide_nothing(jail, tmp_path, built_course):
     (tmp_path / "bn_helper" / "__init__.py").write_text("raise RuntimeError('hidden')\n")
     (tmp_path / "own.py").write_text("value = 7\n")
     (tmp_path / "data.txt").write_text("8")
-    files, _ = work_files(tmp_path, built_course.source("backward") / "bn_helper" / "expected.json")
+    files, _ = work_files(tmp_path, built_course.source("backward") / "bn_helper")
     with Session(jail, files, QUICK) as session:
         assert error_of(session.run_cell("import numpy, json, bn_helper\nassert numpy.zeros(3).sum() == 0")) is None
         assert texts(session.run_cell("import own\nprint(own.value, open('data.txt').read())")).strip() == "7 8"
@@ -224,7 +223,6 @@ RETURNS = {
 }
 
 
-@pytest.mark.xfail(reason="taken at home, refused when it counts", strict=True)
 @pytest.mark.parametrize("name", list(RETURNS))
 def test_what_is_taken_at_home_is_taken_when_it_counts(strict_jail, name):
     wrapped = f"def batchnorm_forward(*args):\n    result = _forward(*args)\n    return {RETURNS[name]}"

@@ -114,7 +114,7 @@ class Judge:
     def verdict(self, part: str) -> Verdict:
         """Try a part, and keep of the misconceptions that fit only those which also fit the function's other parts."""
         verdict = self._try_part(part)
-        findings = tuple(self._narrow(part, finding) for finding in verdict.findings)
+        findings = tuple(self._narrow(part, self._betrayed(part, finding)) for finding in verdict.findings)
         return replace(verdict, findings=findings)
 
     def _try_part(self, part: str) -> Verdict:
@@ -123,6 +123,13 @@ class Judge:
                 PARTS[part], self.call, self.probes(part), self.expected(part), self.visible
             )
         return self._tried[part]
+
+    def _betrayed(self, part: str, finding: Finding) -> Finding:
+        claim = next(claim for claim in PARTS[part].claims if claim.text == finding.claim)
+        if finding.suspects or claim.betrays is None or not self._try_part(claim.betrays[1]).passed:
+            return finding
+        known = self.expected(part)[claim.text].suspects
+        return replace(finding, suspects=tuple(s for s in known if s.name == claim.betrays[0]))
 
     def _narrow(self, part: str, finding: Finding) -> Finding:
         if len(finding.suspects) < 2:

@@ -41,6 +41,7 @@ class Claim:
     core : without it the rest of the part counts for nothing
     tolerance : largest deviation that is taken for rounding, relative to the scale of a note
     hint : what to think of when only the numbers of this claim differ
+    betrays : a misconception, and a part: where that part is right and this claim does not hold, it can be no other
     """
 
     text: str
@@ -49,6 +50,7 @@ class Claim:
     core: bool = False
     tolerance: float = 1e-6
     hint: str = ""
+    betrays: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -398,6 +400,7 @@ _ALL = (
                 core=True,
                 tolerance=1e-5,
                 hint="The difference of two large squares keeps no digit of the variance.",
+                betrays=("mean of squares", "batchnorm_forward-train"),  # its numbers are rounding noise
             ),
         ),
     ),

@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import re
 import textwrap
+from types import CodeType
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
@@ -66,6 +67,10 @@ def _cell(text: Text, block: Block, number: int, book_url: str) -> NotebookNode:
         case "check":
             if block.name not in PARTS:
                 raise text.problem(block.line, f"there is no part {block.name}; the parts are {', '.join(PARTS)}.")
+            if PARTS[block.name].function not in {b.name for b in text.blocks if b.kind == "solution"}:
+                raise text.problem(
+                    block.line, f"{block.name} tries {PARTS[block.name].function}, which is not asked for."
+                )
             cell = new_code_cell(f'check("{block.name}")')
             return _graded(cell, block.name, points=block.points, grade=True, locked=True)
         case "answer":
@@ -145,10 +150,16 @@ def _refuse_unknown_names(text: Text, cells: list[NotebookNode]) -> None:
     for block in text.blocks:
         if block.kind == "solution":
             function = getattr(solutions, block.name)
-            unknown = sorted(set(function.__code__.co_names) & set(vars(inspect.getmodule(function))) - defined)
+            unknown = sorted(_names(function.__code__) & set(vars(inspect.getmodule(function))) - defined)
             if unknown:
                 names = ", ".join(unknown)
                 raise text.problem(block.line, f"{block.name} uses {names}, which the notebook does not define.")
+
+
+def _names(code: CodeType) -> set[str]:
+    """Return the global names and attributes that code uses, inner functions included."""
+    inner = (_names(constant) for constant in code.co_consts if isinstance(constant, CodeType))
+    return set(code.co_names).union(*inner)
 
 
 def _assigned(source: str) -> set[str]:

@@ -24,6 +24,10 @@ _CELLS = ("code-cell", "setup", "solution", "check", "answer", "marks")
 _FENCE = re.compile(r"\{(?P<kind>[\w-]+)\}\s*(?P<name>\S*)\s*(?P<rest>.*)")
 _OPTION = re.compile(r":(?P<name>[\w-]+):\s*(?P<value>.*)")
 _POINTS = ("check", "answer")
+_NAMED = ("solution", "check", "answer")
+_EMPTY = ("solution", "check", "marks")
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_TAKEN = ("setup", "marks")
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,8 @@ def _split_header(path: Path, source: str) -> tuple[dict[str, Any], str, int]:
     missing = [name for name in ("title", "minutes") if not isinstance(header, dict) or name not in header]
     if missing:
         raise Problem(f"{path}:1: the header does not give {' and '.join(missing)}.")
-    if not isinstance(header["minutes"], int):
-        raise Problem(f"{path}:1: 'minutes' in the header is a whole number, not {header['minutes']!r}.")
+    if type(header["minutes"]) is not int or header["minutes"] < 1:
+        raise Problem(f"{path}:1: 'minutes' in the header is a whole number above 0, not {header['minutes']!r}.")
     return header, source[match.end() :], match[0].count("\n")
 
 
@@ -97,9 +101,15 @@ def _blocks(text: Text, body: str, skipped: int) -> list[Block]:
         if match is None or token.level or match["kind"] not in _CELLS:
             if match is not None:
                 line = skipped + (token.map or [0])[0] + 1
+                if match["kind"] in _CELLS:
+                    raise text.problem(
+                        line, f"{{{match['kind']}}} stands at the beginning of a line, in no list or quote."
+                    )
                 raise text.problem(line, f"there is no block {{{match['kind']}}}; the blocks are {', '.join(_CELLS)}.")
             continue
         first, last = token.map or [0, 0]
+        if not re.fullmatch(rf"{re.escape(token.markup[0])}{{{len(token.markup)},}}\s*", lines[last - 1]):
+            raise text.problem(skipped + first + 1, f"the block {{{match['kind']}}} is not closed.")
         blocks += _prose(lines, start, first, skipped)
         blocks.append(_cell(text, match, token.content, skipped + first + 1))
         start = last
@@ -107,18 +117,31 @@ def _blocks(text: Text, body: str, skipped: int) -> list[Block]:
 
 
 def _prose(lines: list[str], start: int, end: int, skipped: int) -> list[Block]:
-    content = "\n".join(lines[start:end])
-    parts = re.split(r"^\+\+\+$", content, flags=re.MULTILINE)
-    return [Block("text", part.strip(), skipped + start + 1) for part in parts if part.strip()]
+    blocks: list[Block] = []
+    first = start
+    for at in [*(n for n in range(start, end) if lines[n] == "+++"), end]:
+        while first < at and not lines[first].strip():
+            first += 1
+        content = "\n".join(lines[first:at]).rstrip()
+        if content:
+            blocks.append(Block("text", content, skipped + first + 1))
+        first = at + 1
+    return blocks
 
 
 def _cell(text: Text, match: re.Match[str], content: str, line: int) -> Block:
     kind, name = match["kind"], match["name"]
     if match["rest"]:
         raise text.problem(line, f"{{{kind}}} takes one name, not {name + ' ' + match['rest']!r}.")
-    if kind in ("solution", "check", "answer") and not name:
-        raise text.problem(line, f"{{{kind}}} needs a name behind it.")
+    if (kind in _NAMED) != bool(name):
+        raise text.problem(line, f"{{{kind}}} {'needs a' if kind in _NAMED else 'has no'} name behind it.")
+    if name and (not _NAME.fullmatch(name) or name in _TAKEN):
+        raise text.problem(
+            line, f"{name!r} cannot be an id: use letters, digits, - and _, and not {' or '.join(_TAKEN)}."
+        )
     options, content = _options(text, content, line)
+    if kind in _EMPTY and content.strip():
+        raise text.problem(line, f"{{{kind}}} holds no text: what stands in it would be lost.")
     unknown = set(options) - ({"points"} if kind in _POINTS else set())
     if unknown:
         raise text.problem(line, f"{{{kind}}} has no option :{min(unknown)}:.")
@@ -149,6 +172,7 @@ def _options(text: Text, content: str, line: int) -> tuple[dict[str, str], str]:
 def _refuse_duplicates(text: Text, blocks: list[Block]) -> None:
     seen: dict[str, int] = {}
     for block in blocks:
-        if block.name and block.name in seen:
-            raise text.problem(block.line, f"{block.name} is used already in line {seen[block.name]}.")
-        seen[block.name] = block.line
+        name = block.name or (f"{{{block.kind}}}" if block.kind in _TAKEN else "")
+        if name and name in seen:
+            raise text.problem(block.line, f"{name} is used already in line {seen[name]}.")
+        seen[name] = block.line

@@ -55,7 +55,8 @@ def backward_x_hat(dout: Array, gamma: Array) -> Array:
 
 
 def backward_var(dx_hat: Array, x: Array, mu: Array, var: Array, eps: float) -> Array:
-    return numerical_gradient(lambda v: _x_hat(x, mu, v, eps), var, dx_hat)
+    # A variance is small, and the root bends sharply there: a step of its own size would be felt.
+    return numerical_gradient(lambda v: _x_hat(x, mu, v, eps), var, dx_hat, h=1e-6)
 
 
 def backward_mu(dx_hat: Array, dvar: Array, x: Array, mu: Array, var: Array, eps: float) -> Array:

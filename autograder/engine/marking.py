@@ -71,6 +71,8 @@ class Marker:
         part, points = cell.metadata.nbgrader.grade_id, float(cell.metadata.nbgrader.points)
         if part not in PARTS:
             return _marked(f"No check is known for the graded cell {part!r}; tell your instructor.", 0.0)
+        tried.next_part()
+        shown.next_part()
         verdict = _shown(grader.verdict(part, tried.call, self.secret, self.assignment), shown)
         score = min(round(points * verdict.share, 4), points)
         message = verdict.message(lambda label: link(label, self.book_url))

@@ -7,8 +7,8 @@ cut to a size that a notebook can hold.
 import builtins
 import secrets
 import time
-from collections import Counter
-from dataclasses import dataclass, field
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autograder.bn_helper.calls import CallError, Handle, Reply
@@ -35,7 +35,7 @@ class Limits:
     call: float = 3.0
     start: float = 60.0
     submission: float = 120.0
-    timeouts_per_function: int = 2
+    ends_per_function: int = 1  # in a part
 
     def cell_after(self, late: int) -> float:
         """Return the time of a cell when so many were late before it."""
@@ -72,7 +72,8 @@ class Session:
 
     def __post_init__(self) -> None:
         self._done: list[str] = []
-        self._timeouts: Counter[str] = Counter()
+        self._ended: defaultdict[str, list[str]] = defaultdict(list)  # how calls of a function ended that had to be
+        self._lines: set[str] = set()
         self._late = False
         self._late_cells = 0
         self._number = 0
@@ -94,6 +95,7 @@ class Session:
         """Run a cell in the student's process."""
         if self._seconds <= 0:
             return CellResult([_stopped("This cell was not run: the notebook has used up its time.")], late=True)
+        self._lines.update(line.strip() for line in source.splitlines())
         seconds = self.limits.cell_after(self._late_cells)
         answer = self._request(seconds, do="cell", source=source, seconds=seconds)
         late = self._late if answer is None else answer.get("late") is True
@@ -109,21 +111,27 @@ class Session:
         self._late_cells += late
         return CellResult(outputs, late=late, died=answer is None)
 
+    def next_part(self) -> None:
+        """Call functions again that had to be ended: another part may try them in another mode."""
+        self._ended.clear()
+
     def call(self, name: str, *args: Any) -> Reply:
         """Call a student's function; see `autograder.bn_helper.calls.Call`."""
-        if self._timeouts[name] >= self.limits.timeouts_per_function or self._seconds <= 0:
-            return Reply(None, error=CallError("timeout"))
+        ended = self._ended[name]
+        if len(ended) >= self.limits.ends_per_function or self._seconds <= 0:
+            return Reply(None, error=CallError(ended[-1] if ended else "timeout"))
         arguments = [_argument(arg) for arg in args]
         answer = self._request(self.limits.call, do="call", name=name, args=arguments, seconds=self.limits.call)
         if answer is None:
-            error = CallError("timeout" if self._late else "died")
-            self._timeouts[name] += 1
+            ended.append("timeout" if self._late else "died")
             self._restart()
-            return Reply(None, error=error)
+            return Reply(None, error=CallError(ended[-1]))
         if "error" in answer:
             error = _error(answer["error"])
-            self._timeouts[name] += error.kind == "timeout"
-            return Reply(None, error=error)
+            if error.kind == "timeout":
+                ended.append(error.kind)
+            # The line is the student's process's word, and shown: it must be a line of the notebook.
+            return Reply(None, error=error if error.line in self._lines else replace(error, line=""))
         afterwards, warned = answer.get("arguments"), answer.get("warnings")
         return Reply(
             answer.get("result"),

@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
@@ -227,9 +228,9 @@ class Calls:
             except BaseException as error:
                 return {"error": _describe(error)}
         self.kept[keep] = result
-        given = [value if "value" in arg else None for arg, value in zip(args, given, strict=True)]
+        given = [_readable(value) if "value" in arg else None for arg, value in zip(args, given, strict=True)]
         texts = [str(warning.message)[:200] for warning in caught[:20]]
-        return {"result": result, "arguments": given, "warnings": texts}
+        return {"result": _plain(result), "arguments": given, "warnings": texts}
 
     def _resolve(self, arg: dict[str, Any]) -> Any:
         if "value" in arg:
@@ -238,6 +239,33 @@ class Calls:
         for index in arg["path"]:
             value = value[index]
         return value
+
+
+def _plain(result: Any) -> Any:
+    """Turn named tuples into tuples, and arrays of other kinds into the arrays that cross the wire."""
+    if issubclass(type(result), tuple | list):  # not isinstance, which asks the value itself
+        return (
+            type(result)(map(_plain_array, result))
+            if type(result) in (tuple, list)
+            else tuple(map(_plain_array, result))
+        )
+    return _plain_array(result)
+
+
+def _plain_array(value: Any) -> Any:
+    if not issubclass(type(value), np.ndarray | np.longdouble):
+        return value
+    array = np.asarray(value)
+    if array.dtype.char == np.dtype(np.longdouble).char:
+        return array.astype(np.float64)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def _readable(argument: Any) -> Any:
+    """Drop keys that do not cross the wire, so that the others can be looked at."""
+    if type(argument) is dict:
+        return {key: value for key, value in argument.items() if type(key) is str}
+    return argument
 
 
 def _describe(error: BaseException) -> dict[str, Any]:
