@@ -81,7 +81,8 @@ def grade(
     outcomes = grade_submissions(todo, isolated)
     graded = [s.student for s in found if s.student not in outcomes or outcomes[s.student].not_graded is None]
     print(table(assignment, list(rows(course, assignment, graded))))
-    return summarize(outcomes, unchanged=len(found) - len(todo))
+    unchanged = {submission.student: Outcome(submission.oddities()) for submission in found if submission not in todo}
+    return summarize(outcomes, unchanged)
 
 
 def find_submissions(course: Course, assignment: str, student: str | None = None) -> list[Submission]:
@@ -123,12 +124,12 @@ def grade_submissions(todo: list[Submission], isolated: bool = True) -> dict[str
     return {submission.student: grader.grade(submission) for submission in bar}
 
 
-def summarize(outcomes: dict[str, Outcome], unchanged: int) -> int:
-    """Print what became of the class; return the exit status."""
+def summarize(outcomes: dict[str, Outcome], unchanged: dict[str, Outcome]) -> int:
+    """Print what became of those who were graded now, and of those who had been; return the exit status."""
     ungraded = {student: outcome.not_graded for student, outcome in outcomes.items() if outcome.not_graded}
-    odd = {student: outcome.oddities for student, outcome in outcomes.items() if outcome.oddities}
+    odd = {student: outcome.oddities for student, outcome in (unchanged | outcomes).items() if outcome.oddities}
     graded = len(outcomes) - len(ungraded)
-    print(f"{graded} graded, {unchanged} unchanged, {len(odd)} to look at, {len(ungraded)} not graded.")
+    print(f"{graded} graded, {len(unchanged)} unchanged, {len(odd)} to look at, {len(ungraded)} not graded.")
     for student, oddities in odd.items():
         for oddity in oddities:
             print(f"look at {student}: {oddity}")
@@ -185,7 +186,8 @@ def table(assignment: str, lines: list[Row]) -> str:
 
 
 def _line(row: Row, name_width: int) -> str:
-    first = row.found[0] if row.found else "nothing to mend"
+    silent = row.score < row.max_score  # nbgrader gives 0 for an answer that is still the stub
+    first = row.found[0] if row.found else "a written answer is missing" if silent else "nothing to mend"
     more = f" (+{len(row.found) - 1} more)" if len(row.found) > 1 else ""
     by_hand = f"; {row.by_hand:g} by hand" if row.by_hand else ""
     first = first if len(first) <= 80 else first[:77] + "..."

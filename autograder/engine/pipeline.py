@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -65,11 +66,18 @@ class Submission:
 
     def is_graded(self) -> bool:
         """Tell whether the marks in the gradebook are those of what is handed in now."""
+        return self._recorded("fingerprint") == self.fingerprint
+
+    def oddities(self) -> list[str]:
+        """Return what was odd about it when it was graded."""
+        told = self._recorded("oddities")
+        return [str(oddity) for oddity in told] if isinstance(told, list) else []
+
+    def _recorded(self, name: str) -> Any:
         try:
-            notebook = json.loads(self.graded.read_text(encoding="utf-8"))
-            return bool(notebook["metadata"]["batchnorm"]["fingerprint"] == self.fingerprint)
+            return json.loads(self.graded.read_text(encoding="utf-8"))["metadata"]["batchnorm"][name]
         except (OSError, ValueError, KeyError, TypeError):
-            return False
+            return None
 
 
 @dataclass
@@ -138,8 +146,10 @@ class Grader:
         except EngineFailure as failure:
             flag_ungraded(submission)
             return Outcome(not_graded=f"the engine failed ({failure}); grade again.")
+        outcome = Outcome([*found, *read, *left_out])
+        notebook.metadata.batchnorm.oddities = outcome.oddities
         save(submission, notebook)
-        return Outcome([*found, *read, *left_out])
+        return outcome
 
     def read(self, path: Path) -> tuple[NotebookNode, list[str]]:
         """Read a submitted notebook and put its texts into the release version's cells; say what was odd.
