@@ -50,8 +50,12 @@ _build/assignments: .venv/book $(COURSE_SOURCES)
 	$(PY) -m autograder build
 	@mkdir -p _build && touch $@
 
-sample: .venv/book $(COURSE_SOURCES)
-	$(PY) -m autograder sample
+sample: _build/sample.txt
+	@cat $<
+_build/sample.txt: .venv/book $(COURSE_SOURCES)
+	@mkdir -p _build
+	$(PY) -m autograder sample > $@.partial || { cat $@.partial; exit 1; }
+	@mv $@.partial $@
 
 test: .venv/tests lint
 	$(PY) -m pip check
