@@ -36,11 +36,15 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("--no-isolation", action="store_true", help="run submissions with your rights, in no jail")
     grade.set_defaults(run=_grade)
 
+    export = commands.add_parser("export", help="print the marks of the course; what is not graded is empty, not 0")
+    export.add_argument("--format", choices=("csv", "json"), default="csv")
+    export.set_defaults(run=_export)
+
     sample = commands.add_parser("sample", help="build and grade the sample class in _build/sample")
     sample.set_defaults(run=_sample)
 
     sample.set_defaults(course=FOLDER.parent / "_build" / "sample")
-    for command in (build, grade):
+    for command in (build, grade, export):
         command.add_argument("--course", type=Path, default=FOLDER, metavar="DIR", help="the course folder")
     return parser
 
@@ -64,6 +68,13 @@ def _grade(course: Course, options: argparse.Namespace) -> int:
         dry_run=options.dry_run,
         isolated=not options.no_isolation,
     )
+
+
+def _export(course: Course, options: argparse.Namespace) -> int:
+    from autograder.export import FORMATS, marks
+
+    print(FORMATS[options.format](marks(course)), end="")
+    return 0
 
 
 def _sample(course: Course, options: argparse.Namespace) -> int:

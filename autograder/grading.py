@@ -136,7 +136,10 @@ def summarize(outcomes: dict[str, Outcome], unchanged: dict[str, Outcome]) -> in
     for student, why in ungraded.items():
         print(f"not graded: {student}: {why}", file=sys.stderr)
     if ungraded:
-        print("`nbgrader export` writes 0.0 for what is not graded: grade it first.", file=sys.stderr)
+        print(
+            "`nbgrader export` writes 0.0 for what is not graded; `python -m autograder export` leaves it empty.",
+            file=sys.stderr,
+        )
     return 1 if ungraded else 0
 
 

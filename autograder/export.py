@@ -1,0 +1,93 @@
+"""Export the marks of a course: an empty field for what is not graded, never a zero that nobody gave."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from nbgrader.api import Gradebook
+
+from autograder.course import Course, Problem
+from autograder.grading import verdicts
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One student's marks for one assignment.
+
+    Attributes
+    ----------
+    score : float or None
+        Marks by checks and by hand, after a late penalty; None while a part is not graded.
+    max_score : float
+    waiting : float
+        Points that wait for a mark by hand.
+    parts : mapping from a part to its score, None while it is not graded
+    findings : list of dict
+        What the checks found, as in the graded notebook.
+    """
+
+    assignment: str
+    student: str
+    score: float | None
+    max_score: float
+    waiting: float
+    parts: dict[str, float | None]
+    findings: list[dict[str, Any]]
+
+
+def marks(course: Course) -> list[Mark]:
+    """Read all marks of a course, in the order of assignments and students.
+
+    Raises
+    ------
+    Problem
+        If the course has no gradebook.
+    """
+    if course.gradebook_url.startswith("sqlite:///") and not (course.root / "gradebook.db").is_file():
+        raise Problem(f"{course.root} has no gradebook; build and grade an assignment first.")
+    found = []
+    with Gradebook(course.gradebook_url, course.course_id) as gradebook:
+        for assignment in sorted(gradebook.assignments, key=lambda a: a.name):
+            for submission in sorted(assignment.submissions, key=lambda s: s.student.id):
+                grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+                found.append(_mark(course, assignment.name, submission, grades))
+    return found
+
+
+def _mark(course: Course, assignment: str, submission: Any, grades: list[Any]) -> Mark:
+    parts = {grade.name: _score(grade) for grade in grades}
+    by_hand = [grade for grade in grades if grade.cell.cell_type != "code"]
+    waiting = sum(g.max_score for g in by_hand if g.needs_manual_grade and g.manual_score is None)
+    ungraded = any(parts[grade.name] is None for grade in grades if grade not in by_hand)
+    total = sum(score for score in parts.values() if score is not None)
+    score = None if ungraded else max(0.0, total - submission.late_submission_penalty)
+    notebook = course.autograded(submission.student.id, assignment)
+    found = [{"part": record["part"], **finding} for record in verdicts(notebook) for finding in record["findings"]]
+    return Mark(assignment, submission.student.id, score, sum(g.max_score for g in grades), waiting, parts, found)
+
+
+def _score(grade: Any) -> float | None:
+    given = grade.manual_score if grade.manual_score is not None else grade.auto_score
+    return None if given is None else float(given) + float(grade.extra_credit or 0.0)
+
+
+def as_csv(found: list[Mark]) -> str:
+    """Return the marks as comma-separated values, a line for each student and assignment."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["assignment", "student", "score", "max_score", "waiting_for_hand_marks"])
+    for mark in found:
+        score = "" if mark.score is None else f"{mark.score:g}"
+        writer.writerow([mark.assignment, mark.student, score, f"{mark.max_score:g}", f"{mark.waiting:g}"])
+    return text.getvalue()
+
+
+def as_json(found: list[Mark]) -> str:
+    """Return the marks as JSON, with the score of each part and what was found."""
+    return json.dumps([vars(mark) for mark in found], indent=1) + "\n"
+
+
+FORMATS: dict[str, Callable[[list[Mark]], str]] = {"csv": as_csv, "json": as_json}
