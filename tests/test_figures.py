@@ -12,10 +12,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, Patch
 from matplotlib.text import Text
 
+from chapters.experiments import backward_pass as backward
 from chapters.experiments import covariate_shift as shift
 from chapters.experiments import saturation as measure
 from chapters.experiments import scaled_inputs as scaled
-from chapters.figures import covariate_shift, forward_pass, saturation, scaled_inputs, style
+from chapters.figures import backward_pass, covariate_shift, forward_pass, saturation, scaled_inputs, style
 from solutions import batchnorm_forward
 
 X = np.array([[1, 65], [3, 25], [4, 5], [5, 35], [7, 20.0]])
@@ -94,6 +95,22 @@ FIGURES |= {
     covariate_shift.depth: ({"relu": MEAN_SQUARE, "plain relu": np.ones(20)}, {"relu": 1.27}),
 }
 MODULES += [covariate_shift]
+
+COLUMN = np.array([[1], [5], [5], [5.0]])
+LAYER = (COLUMN, np.array([2.0]), np.array([1.0]), np.array([[-1], [2], [1], [0.0]]), 1.0)
+TRAINED = backward.Run(np.geomspace(2.3, 0.3, 40), np.linspace(0, 1, 40), 0.9, 0.9, 0.1)
+
+FIGURES |= {
+    backward_pass.graph: LAYER,
+    backward_pass.three_paths: LAYER,
+    backward_pass.flat_variance: (COLUMN[:, 0],),
+    backward_pass.projection: (np.array([[-1], [0.4], [2]]), np.array([[0.6], [0.4], [3.4]]), 0.3),
+    backward_pass.jacobian_picture: (np.random.default_rng(0).normal(size=(5, 1)),),
+    backward_pass.weight_scales: (np.array([0.1, 1, 10]), dict.fromkeys(("plain", "right"), np.array([10, 1, 0.1]))),
+    backward_pass.accuracy_map: ((1, 2), (0.1, 1), dict.fromkeys(backward.KINDS, np.full((2, 2), 0.5))),
+    backward_pass.loss_and_biases: (dict.fromkeys(backward.KINDS, TRAINED),),
+}
+MODULES += [backward_pass]
 
 
 @pytest.fixture(scope="module")
@@ -291,3 +308,15 @@ def test_the_percentiles_of_a_run_are_drawn_as_they_are(drawn):
     for ax, run in zip(figure.axes, SEEN.values(), strict=False):
         shown = np.array([line.get_ydata() for line in ax.lines])
         np.testing.assert_array_equal(shown, run.percentiles[:, :, 0].T)
+
+
+def test_the_graph_shows_the_gradients_that_the_backward_pass_computes(drawn):
+    figure, _ = drawn[backward_pass.graph]
+    shown = {text.get_text().replace("\N{MINUS SIGN}", "-") for text in figure.axes[0].texts}
+    assert {"(-0.375, 1.125, 0.125, -0.875)", "-2", "-0.75", "(-2, 4, 2, 0)", "3", "2"} <= shown
+
+
+def test_bars_of_the_three_paths_add_up_to_the_last_row(drawn):
+    figure, _ = drawn[backward_pass.three_paths]
+    *parts, total = ([bar.get_height() for bar in ax.patches] for ax in figure.axes)
+    np.testing.assert_allclose(np.sum(parts, axis=0), total)
