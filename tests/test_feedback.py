@@ -53,7 +53,7 @@ def course(built_course, message, tmp_path_factory):
     """A class of two with graded notebooks, and their feedback by nbgrader's own converter."""
     course = Course(tmp_path_factory.mktemp("feedback") / "course")
     shutil.copytree(built_course.root, course.root)
-    course.config.Autograde.sanitize_preprocessors = []
+    course.config.Autograde.exporter_class = "nbconvert.exporters.NotebookExporter"  # which keeps these outputs
     course.config.Autograde.autograde_preprocessors = ["nbgrader.preprocessors.SaveAutoGrades"]
     course.config.GenerateFeedback.exporter_class = "autograder.feedback.FeedbackPage"
     for student in ("ada", "mallory"):

@@ -164,7 +164,7 @@ def test_a_right_submission_gets_every_point_that_checks_give(course, right, gra
     assert status == 0
     got, most = score(course, "rita")
     assert got == most > 0
-    assert "nothing to mend" in line_about("rita", printed)
+    assert "20 / 24   a written answer is missing" in line_about("rita", printed)
     assert "1 graded, 0 unchanged" in printed
     assert said == []
 
@@ -414,4 +414,4 @@ def test_from_a_shell_there_is_no_traceback_and_the_status_tells(course, right):
     assert run.returncode == 1
     assert "Traceback" not in run.stderr + run.stdout
     assert "not graded: anna" in run.stderr
-    assert "nothing to mend" in line_about("rita", run.stdout)
+    assert "20 / 24   a written answer is missing" in line_about("rita", run.stdout)
