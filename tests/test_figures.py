@@ -14,9 +14,18 @@ from matplotlib.text import Text
 
 from chapters.experiments import backward_pass as backward
 from chapters.experiments import covariate_shift as shift
+from chapters.experiments import gradient_check as trial
 from chapters.experiments import saturation as measure
 from chapters.experiments import scaled_inputs as scaled
-from chapters.figures import backward_pass, covariate_shift, forward_pass, saturation, scaled_inputs, style
+from chapters.figures import (
+    backward_pass,
+    covariate_shift,
+    forward_pass,
+    gradient_check,
+    saturation,
+    scaled_inputs,
+    style,
+)
 from solutions import batchnorm_forward
 
 X = np.array([[1, 65], [3, 25], [4, 5], [5, 35], [7, 20.0]])
@@ -111,6 +120,20 @@ FIGURES |= {
     backward_pass.loss_and_biases: (dict.fromkeys(backward.KINDS, TRAINED),),
 }
 MODULES += [backward_pass]
+
+UNIT, SMALL = trial.careful_batch(spread=1.0), trial.careful_batch()
+STEPS, RATIOS = np.logspace(-12, 0, 13), np.logspace(-6, 1, 8)
+V = dict.fromkeys(("float64", "float32"), (STEPS**2 + 1e-15 / STEPS, STEPS + 1e-15 / STEPS))
+
+FIGURES |= {
+    gradient_check.quotients: (np.exp, 1.0, 0.5),
+    gradient_check.two_errors: (STEPS, V, {name: errors[0] for name, errors in V.items()}, dict.fromkeys(V, 1e-5)),
+    gradient_check.spreads: (STEPS, {s: (STEPS / s) ** 2 + 1e-15 * s / STEPS for s in (1e-3, 1, 1e3)}),
+    gradient_check.remaining: (RATIOS, *trial.gradient_sizes(SMALL, RATIOS)),
+    gradient_check.mistakes_with_eps: (RATIOS, trial.deviations(SMALL, RATIOS), 1e-3),
+    gradient_check.directions: (RATIOS[:4], *[{name: factor * RATIOS[:4] for factor, name in enumerate("abc", 1)}] * 2),
+}
+MODULES += [gradient_check]
 
 
 @pytest.fixture(scope="module")
@@ -320,3 +343,16 @@ def test_bars_of_the_three_paths_add_up_to_the_last_row(drawn):
     figure, _ = drawn[backward_pass.three_paths]
     *parts, total = ([bar.get_height() for bar in ax.patches] for ax in figure.axes)
     np.testing.assert_allclose(np.sum(parts, axis=0), total)
+
+
+def test_the_central_difference_of_a_parabola_is_its_tangent(drawn):
+    figure = gradient_check.quotients(lambda t: t + t**2, 1.0, 0.5)
+    _, tangent, one_sided, central = (np.ptp(line.get_ydata()) for line in figure.axes[0].lines[:4])
+    assert central == pytest.approx(tangent)
+    assert one_sided == pytest.approx(1.5 * tangent)
+
+
+def test_dots_of_the_square_loss_lie_on_the_factor_that_the_chapter_derives(drawn):
+    figure, _ = drawn[gradient_check.remaining]
+    square, _ = lines_with_dots(figure.axes[0])
+    np.testing.assert_allclose(square.get_ydata(), RATIOS / (1 + RATIOS), rtol=1e-6)
