@@ -16,6 +16,7 @@ all: book assignments sample
 	@echo "Give to students:     autograder/release/"
 	@echo "Look at the sample:   _build/sample/autograded/"
 	@echo "What next:            README.md"
+	@grep -h "ran in no jail" _build/sample.txt || true
 
 help:
 	@echo "make              environment, book, assignments, sample class"
