@@ -158,10 +158,14 @@ def power(value):
 
 
 def best_table(rows):
-    """Write the table of the lowest points: {format: (step predicted, measured, error predicted, measured)}."""
-    header = ["format", "$h$ predicted", "$h$ measured", "error predicted", "error measured"]
-    cells = [[name, *map(power, values)] for name, values in rows.items()]
-    return myst_table("tab-gradcheck-best", "The lowest point of the V, predicted and measured.", header, cells)
+    """Write the table of the lowest points: {format: ((step predicted, measured), (error predicted, measured))}."""
+    cells = [
+        [f"{name}, {what}", *map(power, values)]
+        for name, pairs in rows.items()
+        for what, values in zip(("best $h$", "error"), pairs, strict=True)
+    ]
+    caption = "The lowest point of the V, predicted and measured."
+    return myst_table("tab-gradcheck-best", caption, ["format", "predicted", "measured"], cells)
 
 
 def verdict(passes):
