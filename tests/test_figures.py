@@ -15,6 +15,7 @@ from matplotlib.text import Text
 from chapters.experiments import backward_pass as backward
 from chapters.experiments import covariate_shift as shift
 from chapters.experiments import gradient_check as trial
+from chapters.experiments import network as deep
 from chapters.experiments import saturation as measure
 from chapters.experiments import scaled_inputs as scaled
 from chapters.figures import (
@@ -22,6 +23,7 @@ from chapters.figures import (
     covariate_shift,
     forward_pass,
     gradient_check,
+    network,
     saturation,
     scaled_inputs,
     style,
@@ -134,6 +136,18 @@ FIGURES |= {
     gradient_check.directions: (RATIOS[:4], *[{name: factor * RATIOS[:4] for factor, name in enumerate("abc", 1)}] * 2),
 }
 MODULES += [gradient_check]
+
+WATCHED = deep.run(True, 1, steps=20, look_at=(0, 10, 19))
+
+FIGURES |= {
+    network.accuracies: ([(bn, "name", [WATCHED]) for bn in (True, False, False)],),
+    network.accuracy_map: ((0.1, 1), (1, 4), dict.fromkeys((False, True), np.full((2, 2), 0.5))),
+    network.layers: ([(bn, "name", WATCHED) for bn in (False, True)],),
+    network.batch_sizes: ((2, 60), dict.fromkeys((False, True), np.full((2, 2), 0.5))),
+    network.forgotten_switch: ((1, 2, 4, 60), [0.1, 0.5, 0.8, 0.9], [0.1, 0.1, 0.2, 0.5], 0.95),
+    network.frozen_losses: ({0.1: (WATCHED, WATCHED), 1: (WATCHED, WATCHED)}, 10),
+}
+MODULES += [network]
 
 
 @pytest.fixture(scope="module")
