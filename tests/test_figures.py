@@ -20,6 +20,7 @@ from chapters.experiments import saturation as measure
 from chapters.experiments import scaled_inputs as scaled
 from chapters.figures import (
     backward_pass,
+    beyond,
     covariate_shift,
     forward_pass,
     gradient_check,
@@ -148,6 +149,15 @@ FIGURES |= {
     network.frozen_losses: ({0.1: (WATCHED, WATCHED), 1: (WATCHED, WATCHED)}, 10),
 }
 MODULES += [network]
+
+MAPS = np.random.default_rng(0).normal(size=(4, 6, 3, 3))
+LIMITS = [(1, 0), (1.5, 0.5), (3, 5)]
+
+FIGURES |= {
+    beyond.axes_of_norms: (MAPS, 2),
+    beyond.small_batches: ((2, 8, 32), beyond.batch_errors((2, 8, 32)), LIMITS, beyond.gaps((2, 8, 32), LIMITS)),
+}
+MODULES += [beyond]
 
 
 @pytest.fixture(scope="module")
@@ -370,3 +380,32 @@ def test_dots_of_the_square_loss_lie_on_the_factor_that_the_chapter_derives(draw
     figure, _ = drawn[gradient_check.remaining]
     square, _ = lines_with_dots(figure.axes[0])
     np.testing.assert_allclose(square.get_ydata(), RATIOS / (1 + RATIOS), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "axes"), [("batch", (0, 2, 3)), ("layer", (1, 2, 3)), ("instance", (2, 3))])
+def test_each_normalization_centres_what_its_row_of_the_table_says(name, axes):
+    np.testing.assert_allclose(beyond.four_norms(2)[name](MAPS).mean(axis=axes), 0, atol=1e-12)
+
+
+def test_a_pixel_reaches_the_maps_that_share_its_mean():
+    reached = {name: beyond.touched(f, MAPS, 1, 3) for name, f in beyond.four_norms(2).items()}
+    assert {name: int(maps.sum()) for name, maps in reached.items()} == {
+        "batch": 4,
+        "layer": 6,
+        "instance": 1,
+        "group": 3,
+    }
+    assert reached["batch"][:, 3].all()
+    assert reached["group"][1, 3:].all()
+
+
+def test_errors_of_batch_statistics_follow_the_formulas_of_the_chapter():
+    N = np.array([2, 8, 32])
+    mean, var = beyond.batch_errors(N)
+    np.testing.assert_allclose(mean, 1 / np.sqrt(N), rtol=0.02)
+    np.testing.assert_allclose(var, np.sqrt(2 * N - 1) / N, rtol=0.02)
+
+
+def test_renormalization_without_clipping_is_the_value_at_inference():
+    batch = np.random.default_rng(0).normal(3, 2, size=(4, 5))
+    np.testing.assert_allclose(beyond.renormalized(batch, 1.0, 0.5, 1e9, 1e9), (batch - 1) / 0.5, atol=1e-9)
