@@ -19,6 +19,7 @@ from red_team.submit import submit
 
 from autograder.checks.expectations import hidden_probes
 from autograder.course import Course
+from autograder.engine import marking
 from autograder.engine.jail import Jail
 from autograder.engine.marking import Marker
 from autograder.engine.pipeline import Grader, Outcome, Submission
@@ -243,14 +244,35 @@ def test_nothing_that_is_shown_tells_a_hidden_input(run, case):
 LEAKS = [case for case in CASES if case.leaks]
 
 
+def told_by_messages(notebook, assignment):
+    """Return the hidden inputs of which a message tells the first six digits."""
+    sentences = " ".join(finding["sentence"] for record in verdicts(notebook) for finding in record["findings"])
+    numbers = {number.replace(".", "").lstrip("0")[:6] for number in re.findall(r"\d+\.?\d*", sentences)}
+    return numbers & {digits[:6] for digits in hidden_digits(assignment)}
+
+
 @pytest.mark.parametrize("case", LEAKS, ids=lambda case: case.name)
 def test_not_even_six_digits_of_a_hidden_input_are_in_a_message(run, case):
-    six = {digits[:6] for digits in hidden_digits(case.assignment)}
-    records = verdicts(run.graded(case.assignment, case.name))
-    sentences = " ".join(finding["sentence"] for record in records for finding in record["findings"])
-    numbers = {number.replace(".", "").lstrip("0")[:6] for number in re.findall(r"\d+\.?\d*", sentences)}
-    assert not numbers & six
+    assert not told_by_messages(run.graded(case.assignment, case.name), case.assignment)
     assert "locked" not in shown(run.graded(case.assignment, case.name))
+
+
+@pytest.mark.parametrize("name", ["leak_by_a_value", "leak_by_a_shape"])
+def test_a_marker_that_shows_all_messages_would_be_noticed(run, monkeypatch, tmp_path, name):
+    monkeypatch.setattr(marking, "_shown", lambda verdict, _: verdict)
+    course = Course(shutil.copytree(run.course.root, tmp_path / "course", symlinks=True, ignore=_only(name)))
+    jail = Jail()
+    grader = Grader(course, "forward", jail)
+    vars(grader)["marker"] = Marker("forward", SECRET, jail, "", LIMITS)
+    submission = Submission(course, course.root / "submitted" / name / "forward")
+    grader.grade(submission)
+    jail.close()
+    assert told_by_messages(submission.graded, "forward")
+
+
+def _only(name):
+    """Leave out, when a course is copied, what others handed in."""
+    return lambda folder, names: [n for n in names if n != name] if folder.endswith(("submitted", "autograded")) else []
 
 
 @pytest.mark.parametrize("case", LEAKS, ids=lambda case: case.name)
