@@ -121,7 +121,17 @@ def grade_submissions(todo: list[Submission], isolated: bool = True) -> dict[str
         print("Submissions run with your rights: grade only code that you would run yourself.", file=sys.stderr)
     grader = Grader(todo[0].course, todo[0].assignment, jail)
     bar = tqdm(todo, desc=f"grading {grader.assignment}", unit="submission")
-    return {submission.student: grader.grade(submission) for submission in bar}
+    return {submission.student: _outcome(grader, submission) for submission in bar}
+
+
+def _outcome(grader: Grader, submission: Submission) -> Outcome:
+    """Grade a submission, whatever happens: what befalls one does not keep the others from their marks."""
+    try:
+        return grader.grade(submission)
+    except Problem:
+        raise  # of the course: it befalls all
+    except Exception as error:
+        return Outcome(not_graded=f"the grader failed ({type(error).__name__}: {error}); its marks are as they were.")
 
 
 def summarize(outcomes: dict[str, Outcome], unchanged: dict[str, Outcome]) -> int:

@@ -3,9 +3,9 @@
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from autograder.engine.marking import Marker
 from autograder.engine.reading import find_notebook, read_notebook
 from autograder.engine.rebuild import rebuild, release_oddity
 
+STAMP = "timestamp.txt"  # nbgrader's, beside the notebook
 _ATTEMPTS = 2
 
 
@@ -59,14 +60,17 @@ class Submission:
         digest.update(template_path(self.course, self.assignment).read_bytes())
         for path in sorted(self.folder.rglob("*")):
             if path.is_file() and not path.is_symlink():
-                digest.update(f"\x1f{path.relative_to(self.folder)}\x1f".encode())
+                digest.update(b"\x1f" + os.fsencode(path.relative_to(self.folder)) + b"\x1f")
                 with path.open("rb") as file:
                     digest.update(hashlib.file_digest(file, "sha256").digest())
         return digest.hexdigest()
 
     def is_graded(self) -> bool:
         """Tell whether the marks in the gradebook are those of what is handed in now."""
-        return self._recorded("fingerprint") == self.fingerprint
+        try:
+            return self._recorded("fingerprint") == self.fingerprint
+        except OSError:
+            return False  # a file that cannot be read is told when it is graded
 
     def oddities(self) -> list[str]:
         """Return what was odd about it when it was graded."""
@@ -146,6 +150,8 @@ class Grader:
         except EngineFailure as failure:
             flag_ungraded(submission)
             return Outcome(not_graded=f"the engine failed ({failure}); grade again.")
+        if (submission.folder / STAMP).exists() and handed_in(submission) is None:
+            left_out.append(f"{STAMP} holds no date and time that can be read; the submission counts as in time")
         outcome = Outcome([*found, *read, *left_out])
         notebook.metadata.batchnorm.oddities = outcome.oddities
         save(submission, notebook)
@@ -189,11 +195,18 @@ class Grader:
         return {cell.metadata.nbgrader.grade_id for cell in self.template.cells if "nbgrader" in cell.metadata}
 
 
+def handed_in(submission: Submission) -> datetime | None:
+    """Return when a submission was handed in, in UTC, or None if it does not say so in a way that can be read."""
+    try:
+        return parse_utc((submission.folder / STAMP).read_text(encoding="utf-8").strip())
+    except (OSError, ValueError, OverflowError):
+        return None
+
+
 def save(submission: Submission, notebook: NotebookNode) -> None:
     """Save marks and comments as nbgrader does, then the marked notebook, which says that they are saved."""
     gradebook_url = submission.course.gradebook_url
-    stamp = submission.folder / "timestamp.txt"
-    timestamp = parse_utc(stamp.read_text(encoding="utf-8").strip()) if stamp.is_file() else None
+    timestamp = handed_in(submission)
     with Gradebook(gradebook_url, submission.course.course_id) as gradebook:
         gradebook.update_or_create_student(submission.student)
         more = {} if timestamp is None else {"timestamp": timestamp}
@@ -210,8 +223,8 @@ def save(submission: Submission, notebook: NotebookNode) -> None:
 
     target = submission.graded
     target.parent.mkdir(parents=True, exist_ok=True)
-    if stamp.is_file():
-        shutil.copyfile(stamp, target.with_name(stamp.name))
+    if timestamp is not None:
+        target.with_name(STAMP).write_text(f"{timestamp} UTC", encoding="utf-8")
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     partial.write_text(nbformat.writes(notebook), encoding="utf-8")
     partial.chmod(0o444)
