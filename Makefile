@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 PY := .venv/bin/python
-BOOK_SOURCES := _config.yml _toc.yml index.md $(shell find chapters solutions assets -type f -not -path '*/__pycache__/*')
+BOOK_SOURCES := _config.yml _toc.yml index.md genindex.md $(shell find chapters solutions assets -type f -not -path '*/__pycache__/*')
 COURSE_SOURCES := $(shell find autograder solutions -type f \( -name '*.py' -o -name '*.md' \) -not -path '*/submitted/*' -not -path '*/release/*' -not -path '*/source/*' -not -path '*/autograded/*')
 
 # On small matrices, BLAS threads that wait for each other are slower than one.
