@@ -3,7 +3,8 @@
 A case says what is in its notebook, what each part honestly deserves (`honest`), and what it does on stock nbgrader,
 where the checks run in the student's kernel: `gains` are the points that it gets there beyond the honest ones, `harm`
 the points that two right submissions beside it lose there. Both were measured, and `pytest -m soak` measures them
-again. A case with neither does not count among the forty; it is kept because it tries the engine.
+again. A case with neither does not count among the forty, nor does one whose gain is borrowed from another cheat:
+it is kept because it tries the engine.
 
 The code is harmless to a machine on which it runs outside a jail: bombs are small, and what is written, locked or
 ended belongs to a course folder that holds a file named `red-team-course`.
@@ -121,10 +122,10 @@ class Case:
     honest : mapping from a part to what it deserves; a part that is not named deserves nothing
     gains, harm : what it does on stock nbgrader, in points
     among : whether it is graded there among right submissions, for it needs them or harms them
+    borrows : whether what it gains there comes from a mark that it forges before the attack begins
     change : done to the notebook, which is given as JSON
     files : lays files beside the notebook, in the folder that is given
     leaks : whether it tries to tell hidden inputs
-    open : what the engine does not hold yet, in a sentence; empty if it holds
     """
 
     name: str
@@ -135,14 +136,14 @@ class Case:
     gains: float = 0.0
     harm: float = 0.0
     among: bool = False
+    borrows: bool = False
     change: Callable[[dict[str, Any]], None] | None = None
     files: Callable[[Path], None] | None = None
     leaks: bool = False
-    open: str = ""
 
     @property
     def counts(self) -> bool:
-        return self.gains > 0 or self.harm > 0
+        return (self.gains > 0 and not self.borrows) or self.harm > 0
 
 
 def full(assignment: str, *but: str) -> dict[str, float]:
@@ -168,7 +169,7 @@ def batchnorm_forward(x, gamma, beta, bn_param):
         return np.zeros_like(x), None
     return right(x, gamma, beta, bn_param)
 """
-    more = {"honest": full("forward", "batchnorm_forward-test"), **more}
+    more = {"honest": full("forward", "batchnorm_forward-test"), "borrows": "forge(" in attack, **more}
     return Case(name, about, {"batchnorm_forward": source}, **more)
 
 

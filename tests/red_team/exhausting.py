@@ -178,8 +178,8 @@ CASES = [
     in_test_mode("os_exit", "ends the process at once", "os._exit(0)"),
     in_test_mode("segfault", "reads at address 0", "import ctypes\nctypes.string_at(0)"),
     in_test_mode(
-        "recursion_in_c",
-        "overflows the stack in C",
+        "recursion_in_a_thread",
+        "calls itself without a limit in a thread with a small stack, and aborts",
         "sys.setrecursionlimit(10**9)\nimport ast\n"
         "deep = lambda n: deep(n + 1)\nthreading.stack_size(64 << 10)\n"
         "t = threading.Thread(target=deep, args=(0,)); t.start(); t.join()\nos.abort()",
@@ -200,6 +200,7 @@ CASES = [
         honest=full("backward", "backward_mu-value"),
         assignment="backward",
         gains=3,
+        borrows=True,
     ),
     Case(
         "backward_exit",

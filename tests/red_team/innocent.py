@@ -42,13 +42,17 @@ np.seterr(all="raise")
     beside_right(
         "half_a_character", "prints a character that no file can hold", 'print("\\ud800", chr(0), "\\x1b[31m")'
     ),
-    beside_right("last_lines", "asks for input, leaves, shows help", "import builtins\nbuiltins.input\nnp.sum?\n"),
+    beside_right(
+        "last_lines",
+        "asks for input, leaves, shows help",
+        "try:\n    input('?')\nexcept Exception:\n    pass\nnp.sum?\nexit()\n",
+    ),
     Case(
         "slow",
         "takes its time for each call",
         {
             "batchnorm_forward": f"import time\n{RIGHT_FORWARD}\nright = batchnorm_forward\n\n"
-            "def batchnorm_forward(*args):\n    time.sleep(0.05)\n    return right(*args)"
+            "def batchnorm_forward(*args):\n    time.sleep(0.03)\n    return right(*args)"
         },
         full("forward"),
     ),

@@ -233,7 +233,7 @@ CASES = [
     ),
     _right(
         "special_files_beside",
-        "pipes, endless files and odd names lie beside the notebook",
+        "pipes, links to an endless file and to the disk, and a long name lie beside the notebook",
         files=_special_files_beside,
     ),
     _right(

@@ -177,10 +177,11 @@ def batchnorm_forward(*_):
     forge("right")
 """,
         gains=20,
+        borrows=True,
     ),
     Case(
         "cells_without_end",
-        "three hundred cells of its own, each of which takes almost as long as a cell may",
+        "three hundred cells of its own, each in time, and together far longer than a submission may take",
         {"batchnorm_forward": TOOLS + RIGHT_FORWARD},
         honest=full("forward"),
         change=lambda notebook: notebook["cells"].extend(
