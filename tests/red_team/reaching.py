@@ -139,7 +139,7 @@ def at_the_end():
         """
 folders = [COURSE] if COURSE else []
 if not ON_STOCK:
-    folders += [Path("/work"), Path("/work/main"), Path("/tmp"), Path("/course"), Path("/")]
+    folders += [Path("/work"), Path("/tmp"), Path("/course"), Path("/")]
 for folder in folders:
     for notebook in folder.glob("submitted/*/forward/forward.ipynb"):
         if "neighbour" in str(notebook):
