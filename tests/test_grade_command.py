@@ -415,3 +415,23 @@ def test_from_a_shell_there_is_no_traceback_and_the_status_tells(course, right):
     assert "Traceback" not in run.stderr + run.stdout
     assert "not graded: anna" in run.stderr
     assert "20 / 24   a written answer is missing" in line_about("rita", run.stdout)
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a link to an endless file"])
+def test_a_timestamp_that_is_no_file_keeps_nobody_waiting(course, grade, right, kind):
+    stamp = right.with_name("timestamp.txt")
+    os.mkfifo(stamp) if kind == "a pipe" else stamp.symlink_to("/dev/zero")
+    status, printed, _ = grade()
+    assert status == 0
+    assert "timestamp.txt holds no date" in printed
+    assert score(course, "rita")[0] == 20
+
+
+def test_a_read_only_timestamp_of_an_earlier_grading_is_replaced(course, grade, right):
+    right.with_name("timestamp.txt").write_text("2026-11-20 10:00:00 UTC")
+    grade()
+    graded = course.autograded("rita", "forward").with_name("timestamp.txt")
+    assert graded.stat().st_mode & 0o222 == 0
+    right.with_name("timestamp.txt").write_text("2026-11-21 10:00:00 UTC")
+    assert grade()[0] == 0
+    assert "2026-11-21 10:00:00" in graded.read_text()

@@ -197,8 +197,11 @@ class Grader:
 
 def handed_in(submission: Submission) -> datetime | None:
     """Return when a submission was handed in, in UTC, or None if it does not say so in a way that can be read."""
+    stamp = submission.folder / STAMP
     try:
-        return parse_utc((submission.folder / STAMP).read_text(encoding="utf-8").strip())
+        if stamp.is_symlink() or not stamp.is_file() or stamp.stat().st_size > 200:
+            return None  # a pipe would keep the grader waiting
+        return parse_utc(stamp.read_text(encoding="utf-8").strip())
     except (OSError, ValueError, OverflowError):
         return None
 
@@ -224,11 +227,16 @@ def save(submission: Submission, notebook: NotebookNode) -> None:
     target = submission.graded
     target.parent.mkdir(parents=True, exist_ok=True)
     if timestamp is not None:
-        target.with_name(STAMP).write_text(f"{timestamp} UTC", encoding="utf-8")
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
-    partial.write_text(nbformat.writes(notebook), encoding="utf-8")
+        _replace(target.with_name(STAMP), f"{timestamp} UTC")
+    _replace(target, nbformat.writes(notebook))
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file aside and rename it: it is there whole or not at all, also where a read-only one stood."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text, encoding="utf-8")
     partial.chmod(0o444)
-    partial.replace(target)
+    partial.replace(path)
 
 
 def flag_ungraded(submission: Submission) -> None:
