@@ -1,6 +1,7 @@
 """The checks know what is right and what is wrong: declared parts, names, margins, constructed inputs."""
 
 import ast
+import dataclasses
 import inspect
 import itertools
 import re
@@ -18,14 +19,17 @@ from graded import (
     worst_deviation,
 )
 from right_implementations import RIGHT, functions_of
-from wrong_implementations import OUTSIDE, SECOND, forward, moments
+from wrong_implementations import OUTSIDE, SECOND
+from wrong_implementations.batchnorm import forward, moments
 
 import solutions
 from autograder.bn_helper.parts import PARTS
-from autograder.checks.catalogue import CATALOGUE, FORWARD
+from autograder.checks.draw import generator
 from autograder.checks.expectations import hidden_probes, visible_probes
-from autograder.checks.probes import construct, generator
-from autograder.checks.reference import REFERENCE
+from autograder.checks.topics import CATALOGUE, TOPICS
+from autograder.checks.topics.batchnorm.catalogue import FORWARD
+from autograder.checks.topics.batchnorm.probes import construct
+from autograder.checks.topics.batchnorm.reference import REFERENCE
 from autograder.sections import TITLES
 
 ENTRIES = {entry.name: entry for entry in CATALOGUE}
@@ -110,7 +114,7 @@ def test_there_are_at_least_twenty_mistakes_outside_the_catalogue():
 )
 def test_two_mistakes_that_break_different_parts_are_both_named(first, second):
     one, other = ENTRIES[first], ENTRIES[second]
-    both = type(one)("both", "", "", (), one.changes + other.changes)
+    both = dataclasses.replace(one, changes=one.changes + other.changes)
     verdicts = graded(both.functions)
     assert losing(verdicts) == {*one.breaks, *other.breaks}
     for entry in (one, other):
@@ -305,7 +309,7 @@ def test_running_averages_lie_far_from_the_statistics_of_the_batch(drawn):
 
 def test_the_shapes_of_the_probes_separate_the_axes():
     for part in PARTS:
-        probes = visible_probes() + hidden_probes("a secret", assignment_of(part), part)
+        probes = visible_probes(part) + hidden_probes("a secret", assignment_of(part), part)
         for probe in probes:
             N, D = probe.x.shape
             assert N % 2 == 1
@@ -340,13 +344,14 @@ def test_the_expected_outputs_are_all_finite():
 
 
 def test_a_probe_survives_the_file_exactly():
-    for probe in visible_probes():
+    for probe in (probe for topic in TOPICS.values() for probe in topic.visible):
         again = type(probe).from_json(probe.to_json())
-        assert all(np.array_equal(getattr(probe, name), getattr(again, name)) for name in probe.to_json())
+        assert again.to_json() == probe.to_json()
+        assert list(map(str, again.inputs.values())) == list(map(str, probe.inputs.values()))
 
 
 def test_the_moments_of_the_second_implementations_are_right():
-    x = visible_probes()[0].x
+    x = TOPICS["batchnorm"].visible[0].x
     np.testing.assert_allclose(moments(x), (x.mean(0), x.var(0)), rtol=1e-12)
     assert parts_of(SECOND["no eps"]) == [part for part in PARTS if assignment_of(part) == "forward"]
     assert len(FORWARD) + 20 < len(SECOND)

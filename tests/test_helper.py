@@ -16,13 +16,14 @@ import pytest
 from graded import graded, losing, named
 from right_implementations import RIGHT, functions_of
 from test_no_answers import renamed, simple_statements, size
-from wrong_implementations import OUTSIDE, SECOND, notebook
+from wrong_implementations import OUTSIDE, SECOND
+from wrong_implementations.batchnorm import notebook
 
 import solutions
 from autograder.bn_helper import judge
 from autograder.bn_helper.parts import PARTS
-from autograder.checks.catalogue import CATALOGUE
-from autograder.checks.expectations import hidden_probes, visible_probes
+from autograder.checks.expectations import hidden_probes
+from autograder.checks.topics import CATALOGUE, TOPICS
 from autograder.course import FOLDER
 
 HELPER = FOLDER / "bn_helper"
@@ -168,7 +169,7 @@ def test_a_gradient_that_breaks_a_property_is_told_which(at_home, capsys):
 
 
 def wrong_on_hidden_probes_only(change):
-    known = {probe.x.shape for probe in visible_probes()}
+    known = {probe.x.shape for probe in TOPICS["batchnorm"].visible}
 
     def batchnorm_forward(x, gamma, beta, bn_param):
         out, cache = RIGHT_FORWARD(x, gamma, beta, bn_param)
@@ -410,7 +411,7 @@ def test_one_gradient_that_is_no_array_costs_that_gradient_alone():
 
 
 def test_a_large_array_takes_neither_time_nor_memory():
-    probe = visible_probes()[0]
+    probe = TOPICS["batchnorm"].visible[0]
     right = {"out": np.ones((7, 4))}
     large = {"out": np.broadcast_to(np.int8(1), (60_000_000,))}
     assert len(judge.signature([large], [right])) == len(judge.signature([right], [right]))
@@ -485,8 +486,8 @@ def test_the_data_file_holds_numbers_and_sentences_and_no_code(built_course, ass
 
 def test_the_data_file_holds_no_hidden_input(built_course):
     content = json.loads((built_course.release("forward") / "bn_helper" / "expected.json").read_text(encoding="utf-8"))
-    visible = [probe.to_json() for probe in visible_probes()]
-    assert content["probes"] == visible
+    visible = {"batchnorm": [probe.to_json() for probe in TOPICS["batchnorm"].visible]}
+    assert content["probes"] == json.loads(json.dumps(visible))
     assert set(content["expected"]) == set(FORWARD_PARTS)
 
 

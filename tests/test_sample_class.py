@@ -16,12 +16,13 @@ from types import SimpleNamespace
 import nbformat
 import numpy as np
 import pytest
+from graded import assignment_of
 from nbgrader.api import Gradebook
 
 from autograder.bn_helper.judge import Expected
 from autograder.bn_helper.parts import PARTS
-from autograder.checks.catalogue import CATALOGUE
 from autograder.checks.expectations import grading_expectations, hidden_probes, visible_expectations, visible_probes
+from autograder.checks.topics import CATALOGUE, TOPICS
 from autograder.course import FOLDER, Course
 from autograder.grading import verdicts
 from autograder.sample import read_submissions
@@ -214,12 +215,19 @@ def digits(number):
     return len(re.sub(r"e.*|[.]", "", number).lstrip("0"))
 
 
+def arrays(value):
+    """Yield the numbers in lists and dicts, as arrays."""
+    if isinstance(value, dict | list | tuple):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from arrays(item)
+    elif isinstance(value, np.ndarray | float):
+        yield np.asarray(value)
+
+
 def values(probes, expectations):
     """Return every number of some probes and of what is expected of them."""
-    arrays = [np.asarray(value) for probe in probes for value in vars(probe).values()]
-    notes = [notes for expected in expectations for notes in expected.notes]
-    arrays += [np.asarray(value) for group in notes for value in group.values() if not isinstance(value, bool)]
-    found = np.abs(np.concatenate([array.ravel() for array in arrays]))
+    held = [probe.inputs for probe in probes] + [notes for expected in expectations for notes in expected.notes]
+    found = np.abs(np.concatenate([array.ravel() for array in arrays(held)]))
     return found[np.isfinite(found)]
 
 
@@ -232,7 +240,10 @@ def shown(page, values):
 
 @pytest.fixture(scope="module")
 def seen():
-    return values(visible_probes(), [e for part in PARTS for e in visible_expectations(part).values()])
+    return values(
+        [probe for topic in TOPICS.values() for probe in topic.visible],
+        [e for part in PARTS for e in visible_expectations(part).values()],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -240,10 +251,10 @@ def hidden():
     """Return the numbers that only the grader holds, those that are round left out."""
     found = []
     for part in PARTS:
-        assignment = "forward" if part.startswith("batchnorm_forward") else "backward"
+        assignment = assignment_of(part)
         probes = hidden_probes(SECRET, assignment, part)
         expected = grading_expectations(SECRET, assignment, part).values()
-        behind = [Expected(e.notes[len(visible_probes()) :]) for e in expected]
+        behind = [Expected(e.notes[len(visible_probes(part)) :]) for e in expected]
         found.append(values(probes, behind))
     found = np.concatenate(found)
     return [value for value in np.unique(found) if digits(f"{value:.6g}".rstrip("0")) == 6]

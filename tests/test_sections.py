@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT
 
 from autograder.bn_helper.parts import PARTS
-from autograder.checks.catalogue import CATALOGUE
+from autograder.checks.topics import CATALOGUE
 from autograder.sections import PAGES, TITLES, link, section
 
 HEADING = re.compile(r"^\((?P<label>[\w-]+)\)=\n+#+ (?P<title>.+)$", re.MULTILINE)

@@ -180,7 +180,7 @@ def test_an_exception_is_told_with_its_type_and_the_line_of_the_submission(sessi
 # ---- what lies around it ----
 
 
-@pytest.mark.parametrize("module", ["solutions", "autograder", "autograder.checks.catalogue", "nbgrader"])
+@pytest.mark.parametrize("module", ["solutions", "autograder", "autograder.checks.topics", "nbgrader"])
 def test_the_reference_and_the_grader_cannot_be_imported(strict_jail, module):
     with Session(strict_jail, limits=QUICK) as session:
         result = session.run_cell(f"import {module}")

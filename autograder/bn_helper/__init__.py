@@ -13,6 +13,7 @@ import __main__
 
 from .calls import LocalCall
 from .judge import Judge
+from .parts import topic_of
 from .tables import Tables, read_tables
 
 with suppress(ImportError):  # an assignment that asks for the forward pass does not give it
@@ -52,7 +53,8 @@ def check(part: str, functions: Mapping[str, Callable[..., Any]] | None = None) 
     if part not in tables.expected:
         raise ValueError(f"there is no part {part!r} in this assignment; the parts are {', '.join(tables.expected)}")
     own = vars(__main__) if functions is None else functions
-    judge = Judge(LocalCall(own), lambda _: tables.probes, lambda part: tables.expected[part], len(tables.probes))
+    probes = tables.probes[topic_of(part)]
+    judge = Judge(LocalCall(own), lambda _: probes, lambda part: tables.expected[part], len(probes))
     verdict = judge.verdict(part)
 
     def link(label: str) -> str:

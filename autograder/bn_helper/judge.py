@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from .calls import Call
-from .parts import PARTS, Claim, Notes, Part, Unusable
+from .parts import PARTS
+from .parts.claims import Claim, Notes, Part, Unusable
 from .probes import Probe
 
 Link = Callable[[str], str]
@@ -218,8 +219,7 @@ class Difference:
 
     def sentence(self, probe: Probe, visible: bool) -> str:
         """Say what differs; the values themselves only where the probe is known to students."""
-        N, D = probe.x.shape
-        on = f"N={N}, D={D}, eps={probe.eps:g}" if visible else f"a hidden test, N={N}, D={D}"
+        on = probe.where(visible)
         if not isinstance(self.right, np.ndarray):
             return f"It should hold that {self.name} ({on})."
         if self.index is None:
@@ -233,7 +233,7 @@ class Difference:
         elif visible:
             text = f"{where} is {yours:.6g} and should be {self.right[self.index]:.6g} ({on})."
         else:
-            largest = "its column's largest value" if self.right.ndim > 1 else "the largest entry"
+            largest = _LARGEST_OF.get(self.right.ndim, "the largest entry")
             text = f"{where} deviates by {_percent(self.deviation)} of {largest} ({on})."
         broken = broken_property(self.name, self.yours, self.right)
         return f"{text} {broken}" if broken else text
@@ -255,9 +255,14 @@ def broken_property(name: str, yours: np.ndarray, right: np.ndarray) -> str:
     return ""
 
 
+# By which value of the same feature, column or channel, a deviation is measured, and the axes along which it lies.
+_LARGEST_OF = {2: "its column's largest value", 4: "its channel's largest value"}
+_AXES_OF = {2: (0,), 4: (0, 2, 3)}
+
+
 def scale_of(right: np.ndarray) -> np.ndarray:
-    """Return the size by which a deviation is measured: the largest value of each feature, or of a vector."""
-    size = np.abs(right).max(axis=0, keepdims=True) if right.ndim > 1 else np.abs(right).max(initial=0.0)
+    """Return the size by which a deviation is measured: the largest value of each feature, or of all entries."""
+    size = np.abs(right).max(axis=_AXES_OF.get(right.ndim), keepdims=True, initial=0.0)
     return np.maximum(size, 1e-12)
 
 

@@ -1,6 +1,7 @@
 """The inputs on which a part is tried."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,37 +9,56 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Probe:
-    """One set of inputs for batch normalization, enough for every part.
+    """One set of inputs, enough for every part of a topic; `probe.x` is the input of that name.
 
     Attributes
     ----------
-    x, x_next : ndarray of shape (N, D)
-        Two mini-batches.
-    gamma, beta : ndarray of shape (D,)
-    dout : ndarray of shape (N, D)
-        Upstream gradient of x.
-    running_mean, running_var : ndarray of shape (D,)
-        Running averages, far from the statistics of x.
-    eps, momentum : float
+    sizes : as messages tell them, such as 'N=7, D=4'
+    settings : what else a message about visible inputs tells, such as 'eps=0.1'
+    inputs : mapping from names to arrays, numbers, texts, and lists of these
     """
 
-    x: np.ndarray
-    x_next: np.ndarray
-    gamma: np.ndarray
-    beta: np.ndarray
-    dout: np.ndarray
-    running_mean: np.ndarray
-    running_var: np.ndarray
-    eps: float
-    momentum: float
+    sizes: str
+    settings: str
+    inputs: Mapping[str, Any]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name not in self.inputs:
+            raise AttributeError(f"this probe has no input {name!r}")
+        return self.inputs[name]
+
+    def where(self, visible: bool) -> str:
+        """Say on which inputs something was seen; of hidden ones the sizes alone."""
+        told = [self.sizes, self.settings] if visible else ["a hidden test", self.sizes]
+        return ", ".join(filter(None, told))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the probe as lists and floats; float64 survives exactly."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: v.tolist() if isinstance(v, np.ndarray) else v for name, v in values.items()}
+        """Return the probe as values that JSON holds; float64 survives exactly."""
+        return {"sizes": self.sizes, "settings": self.settings, "inputs": encode(dict(self.inputs))}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "Probe":
+    def from_json(cls, data: Mapping[str, Any]) -> "Probe":
         """Rebuild a probe from what `to_json` returned."""
-        values: dict[str, Any] = {name: np.array(v) if isinstance(v, list) else v for name, v in data.items()}
-        return cls(**values)
+        return cls(data["sizes"], data["settings"], decode(data["inputs"]))
+
+
+def encode(value: Any) -> Any:
+    """Turn arrays, also inside of lists and dicts, into what JSON holds."""
+    if isinstance(value, np.ndarray):
+        return {"array": value.tolist(), "shape": value.shape}
+    if isinstance(value, dict):
+        return {"dict": {name: encode(item) for name, item in value.items()}}
+    if isinstance(value, list | tuple):
+        return [encode(item) for item in value]
+    return value
+
+
+def decode(value: Any) -> Any:
+    """Rebuild what `encode` was given."""
+    if isinstance(value, list):
+        return [decode(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "dict" in value:
+        return {name: decode(item) for name, item in value["dict"].items()}
+    return np.array(value["array"], dtype=np.float64).reshape(value["shape"])

@@ -6,10 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .judge import Expected, Suspect
-from .probes import Probe
+from .probes import Probe, decode, encode
 
 FILE = Path(__file__).with_name("expected.json")
 
@@ -21,19 +19,19 @@ class Tables:
     Attributes
     ----------
     sections : mapping from a section's label to its title and address
-    probes : the inputs that students may see
+    probes : mapping from a topic to the inputs that students may see
     expected : mapping from a part's id and a claim's text to what is right
     """
 
     sections: Mapping[str, tuple[str, str]]
-    probes: Sequence[Probe]
+    probes: Mapping[str, Sequence[Probe]]
     expected: Mapping[str, Mapping[str, Expected]]
 
     def write(self, path: Path) -> None:
         """Write the tables as JSON; float64 survives exactly."""
         content = {
             "sections": dict(self.sections),
-            "probes": [probe.to_json() for probe in self.probes],
+            "probes": {topic: [probe.to_json() for probe in probes] for topic, probes in self.probes.items()},
             "expected": {
                 part: {text: _to_json(expected) for text, expected in claims.items()}
                 for part, claims in self.expected.items()
@@ -55,7 +53,7 @@ def read_tables(path: Path = FILE) -> Tables:
     content = json.loads(path.read_text(encoding="utf-8"))
     return Tables(
         {label: (title, url) for label, (title, url) in content["sections"].items()},
-        tuple(Probe.from_json(probe) for probe in content["probes"]),
+        {topic: tuple(map(Probe.from_json, probes)) for topic, probes in content["probes"].items()},
         {
             part: {text: _from_json(expected) for text, expected in claims.items()}
             for part, claims in content["expected"].items()
@@ -64,16 +62,12 @@ def read_tables(path: Path = FILE) -> Tables:
 
 
 def _to_json(expected: Expected) -> dict[str, Any]:
-    notes = [
-        {name: v.tolist() if isinstance(v, np.ndarray) else v for name, v in notes.items()} for notes in expected.notes
-    ]
+    notes = [encode(notes) for notes in expected.notes]
     return {"notes": notes, "suspects": [asdict(suspect) for suspect in expected.suspects]}
 
 
 def _from_json(data: dict[str, Any]) -> Expected:
-    notes = tuple(
-        {name: np.array(v) if isinstance(v, list) else v for name, v in notes.items()} for notes in data["notes"]
-    )
+    notes = tuple(decode(notes) for notes in data["notes"])
     suspects = tuple(
         Suspect(s["name"], s["sentence"], s["section"], tuple(s["breaks"]), tuple(s["signature"]))
         for s in data["suspects"]

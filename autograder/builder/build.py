@@ -5,7 +5,7 @@ from pathlib import Path
 
 import nbformat
 
-from autograder.bn_helper.parts import PARTS
+from autograder.bn_helper.parts import PARTS, topic_of
 from autograder.bn_helper.tables import Tables
 from autograder.builder.notebook import make_notebook, release
 from autograder.builder.text import Text, read_text
@@ -55,7 +55,7 @@ def _write_source(course: Course, text: Text, notebook: nbformat.NotebookNode) -
     held = [name for name, part in PARTS.items() if part.function in functions]
     expected = {part: visible_expectations(part) for part in held}
     sections = {label: section(label, course.book_url) for label in TITLES}
-    Tables(sections, visible_probes(), expected).write(helper / "expected.json")
+    Tables(sections, {topic_of(part): visible_probes(part) for part in held}, expected).write(helper / "expected.json")
 
 
 def _release(course: Course, name: str) -> None:

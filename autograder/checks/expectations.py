@@ -7,31 +7,23 @@ import numpy as np
 
 from autograder.bn_helper.calls import LocalCall
 from autograder.bn_helper.judge import Expected, Suspect, first_difference, signature
-from autograder.bn_helper.parts import PARTS, Claim, Notes, Part, Unusable
+from autograder.bn_helper.parts import PARTS
+from autograder.bn_helper.parts.claims import Claim, Notes, Part, Unusable
 from autograder.bn_helper.probes import Probe
-from autograder.checks.catalogue import CATALOGUE, Functions, Misconception
-from autograder.checks.probes import construct, generator
-from autograder.checks.reference import REFERENCE
-
-_VISIBLE = ("visible", "7")  # seed of the probes that students hold
+from autograder.checks.draw import generator
+from autograder.checks.topic import Functions, Misconception
+from autograder.checks.topics import topic_with
 
 
-@cache
-def visible_probes() -> tuple[Probe, ...]:
-    """Return the probes that students hold; the same in every course."""
-    rng = generator(*_VISIBLE)
-    return (construct(rng, N=7, D=4, eps=0.1, momentum=0.7), construct(rng, N=5, D=3, eps=0.02, momentum=0.85))
+def visible_probes(part: str) -> tuple[Probe, ...]:
+    """Return the probes of a part that students hold; the same in every course."""
+    return topic_with(part).visible
 
 
 @cache
 def hidden_probes(secret: str, assignment: str, part: str) -> tuple[Probe, ...]:
     """Return the probes of a part that only the grader holds: determined by the course's secret."""
-    rng = generator(secret, assignment, part)
-    return (
-        construct(rng, N=9, D=4, eps=float(rng.uniform(0.08, 0.15)), momentum=float(rng.uniform(0.6, 0.8))),
-        construct(rng, N=5, D=7, eps=float(rng.uniform(0.03, 0.05)), momentum=float(rng.uniform(0.25, 0.4))),
-        construct(rng, N=11, D=3, eps=float(rng.uniform(0.15, 0.25)), momentum=float(rng.uniform(0.8, 0.87))),
-    )
+    return topic_with(part).hidden(generator(secret, assignment, part))
 
 
 def expectations(part: Part, probes: Sequence[Probe]) -> dict[str, Expected]:
@@ -42,13 +34,13 @@ def expectations(part: Part, probes: Sequence[Probe]) -> dict[str, Expected]:
 @cache
 def visible_expectations(part: str) -> Mapping[str, Expected]:
     """Return what is right for a part on the visible probes."""
-    return expectations(PARTS[part], visible_probes())
+    return expectations(PARTS[part], visible_probes(part))
 
 
 @cache
 def grading_expectations(secret: str, assignment: str, part: str) -> Mapping[str, Expected]:
     """Return what is right for a part on the visible and the hidden probes of a course."""
-    return expectations(PARTS[part], visible_probes() + hidden_probes(secret, assignment, part))
+    return expectations(PARTS[part], visible_probes(part) + hidden_probes(secret, assignment, part))
 
 
 def notes_of(functions: Functions, claim: Claim, probes: Sequence[Probe]) -> tuple[Notes, ...] | None:
@@ -62,10 +54,11 @@ def notes_of(functions: Functions, claim: Claim, probes: Sequence[Probe]) -> tup
 
 
 def _expected(part: Part, claim: Claim, probes: Sequence[Probe]) -> Expected:
-    right = notes_of(REFERENCE, claim, probes)
+    topic = topic_with(part.id)
+    right = notes_of(topic.reference, claim, probes)
     if right is None:
         raise AssertionError(f"the reference cannot be tried for {part.id}: {claim.text}")
-    suspects = (_suspect(entry, part, claim, probes, right) for entry in CATALOGUE if part.id in entry.breaks)
+    suspects = (_suspect(entry, part, claim, probes, right) for entry in topic.catalogue if part.id in entry.breaks)
     return Expected(right, tuple(suspect for suspect in suspects if suspect))
 
 

@@ -1,5 +1,6 @@
 """The verdict that counts: a part tried on the visible and the hidden probes of a course."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -7,9 +8,7 @@ from autograder.bn_helper.calls import Call, Reply
 from autograder.bn_helper.judge import Judge, Verdict
 from autograder.bn_helper.parts import PARTS
 from autograder.checks.expectations import grading_expectations, hidden_probes, visible_probes
-
-_GIVEN = {"batchnorm_forward": "bn_helper.batchnorm_forward"}
-_NEEDS_FORWARD = ("batchnorm_backward", "batchnorm_backward_alt")
+from autograder.checks.topics import topic_with
 
 
 @dataclass(frozen=True)
@@ -17,7 +16,7 @@ class Renamed:
     """Calls functions under other names."""
 
     call: Call
-    names: dict[str, str]
+    names: Mapping[str, str]
 
     def __call__(self, name: str, *args: Any) -> Reply:
         return self.call(self.names.get(name, name), *args)
@@ -46,15 +45,16 @@ def verdict(part: str, call: Call, secret: str, assignment: str) -> Verdict:
     def tried(call: Call) -> Verdict:
         return Judge(
             call,
-            lambda name: visible_probes() + hidden_probes(secret, assignment, name),
+            lambda name: visible_probes(name) + hidden_probes(secret, assignment, name),
             lambda name: grading_expectations(secret, assignment, name),
-            visible=len(visible_probes()),
+            visible=len(visible_probes(part)),
         ).verdict(part)
 
     own = tried(call)
-    if own.passed or PARTS[part].function not in _NEEDS_FORWARD:
+    topic = topic_with(part)
+    if own.passed or PARTS[part].function not in topic.needs:
         return own
-    given = tried(Renamed(call, _GIVEN))
+    given = tried(Renamed(call, topic.given))
     if given.share > own.share:
         return replace(given, remarks=("Tried with the given batchnorm_forward; with yours it loses more.",))
     if given.findings != own.findings:  # the forward pass in force is not the given one

@@ -38,9 +38,9 @@ def work_files(submission: Path, helper: Path) -> tuple[dict[str, bytes], list[s
             break
         room -= size
         files[str(name)] = path.read_bytes()
-    for path in helper.iterdir():
+    for path in helper.rglob("*"):
         if path.suffix in (".py", ".json"):
-            files[f"bn_helper/{path.name}"] = path.read_bytes()
+            files[f"bn_helper/{path.relative_to(helper)}"] = path.read_bytes()
     return files, oddities
 
 

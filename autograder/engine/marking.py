@@ -12,6 +12,7 @@ from autograder.bn_helper.judge import Judge, Verdict
 from autograder.bn_helper.parts import PARTS
 from autograder.checks import grader
 from autograder.checks.expectations import visible_expectations, visible_probes
+from autograder.checks.topics import topic_with
 from autograder.engine.jail import Jail
 from autograder.engine.session import Limits, Session
 from autograder.sections import link
@@ -82,15 +83,15 @@ class Marker:
 
 def _shown(verdict: Verdict, shown: Session) -> Verdict:
     """Say of each finding what the process that has seen no hidden inputs shows, or what nothing was made up in."""
-    sentences: dict[str, str] = {}
+    part, sentences = verdict.part.id, dict[str, str]()
     if any(finding.sentence != finding.blind for finding in verdict.findings):
         claims = [finding.claim for finding in verdict.findings]
         calls: list[Call] = [shown.call]
         if verdict.remarks:  # the given forward pass was tried too
-            calls.append(grader.Renamed(shown.call, {"batchnorm_forward": "bn_helper.batchnorm_forward"}))
+            calls.append(grader.Renamed(shown.call, topic_with(part).given))
         for call in calls:
-            judge = Judge(call, lambda _: visible_probes(), visible_expectations, visible=len(visible_probes()))
-            seen = judge.verdict(verdict.part.id)
+            judge = Judge(call, visible_probes, visible_expectations, visible=len(visible_probes(part)))
+            seen = judge.verdict(part)
             if [finding.claim for finding in seen.findings] == claims:
                 sentences = {finding.claim: finding.sentence for finding in seen.findings}
                 break

@@ -349,7 +349,7 @@ def {name}(*args):
         "backward_reference",
         "backward: imports the reference from the checks during a call",
         {
-            name: f"def {name}(*args):\n    from autograder.checks.reference import REFERENCE\n"
+            name: f"def {name}(*args):\n    from autograder.checks.topics.batchnorm.reference import REFERENCE\n"
             f"    return REFERENCE[{name!r}](*args)"
             for name in RIGHT_BACKWARD
         },

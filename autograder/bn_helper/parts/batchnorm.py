@@ -1,132 +1,22 @@
-"""What each part of an assignment tries, as scripts of calls.
+"""Batch normalization: the forward pass, the nodes of the backward pass, and the backward pass."""
 
-A claim is a script: it calls functions by name and notes what it sees. Run with the student's functions it
-notes what they do; run with the reference it notes what is right. `judge` compares the two.
-"""
-
-import builtins
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from .calls import Call, CallError, Handle, Reply
-from .probes import Probe
-
-Notes = dict[str, Any]
-
-
-class Unusable(Exception):
-    """A function could not be tried to the end; the message says why in one sentence.
-
-    `brief` says it without anything that the function may have made up from its inputs, such as a shape.
-    """
-
-    def __init__(self, sentence: str, brief: str = "", error: CallError | None = None):
-        super().__init__(sentence)
-        self.brief = brief or sentence
-        self.error = error
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One thing that a part asks of a function.
-
-    Attributes
-    ----------
-    text : what right code does, as a clause
-    script : notes what the functions behind `call` do with a probe
-    share : of the part's points
-    core : without it the rest of the part counts for nothing
-    tolerance : largest deviation that is taken for rounding, relative to the scale of a note
-    hint : what to think of when only the numbers of this claim differ
-    betrays : a misconception, and a part: where that part is right and this claim does not hold, it can be no other
-    """
-
-    text: str
-    script: Callable[[Call, Probe], Notes]
-    share: float
-    core: bool = False
-    tolerance: float = 1e-6
-    hint: str = ""
-    betrays: tuple[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class Part:
-    """A graded part: its grade id, the function that it tries, where to read on, and its claims."""
-
-    id: str
-    function: str
-    section: str
-    claims: tuple[Claim, ...]
-
-
-def describe(value: Any) -> str:
-    """Say in a few words what a value is."""
-    if value is None:
-        return "nothing (None)"
-    kind = type(value)  # and not isinstance, which would ask the value itself
-    if issubclass(kind, np.ndarray):
-        return f"an array of shape {value.shape} and dtype {value.dtype}"
-    if issubclass(kind, tuple | list):
-        return f"a {kind.__name__} of {len(value)}"
-    name = value.type_name if kind.__name__ == "Opaque" else kind.__name__
-    known = hasattr(builtins, name) or hasattr(np, name) or name in ("function", "generator", "MaskedArray")
-    return f"a value of type {name}" if known else "a value of a type of its own"
-
-
-def _reply(call: Call, name: str, *args: Any) -> Reply:
-    reply = call(name, *args)
-    if reply.error is not None:
-        kinds = (reply.error.kind, *reply.error.kinds)  # a class of the student's own may be named by an input
-        kind = next((kind for kind in kinds if hasattr(builtins, kind)), reply.error.kind)
-        brief = failure(name, replace(reply.error, kind=kind))
-        raise Unusable(failure(name, reply.error), brief, error=reply.error)
-    return reply
-
-
-def failure(name: str, error: CallError) -> str:
-    """Say in a sentence how a call failed."""
-    if error.kind == "missing":
-        return f"{name} is not defined when it is tried; run or repair the cell that defines it."
-    if error.kind == "timeout":
-        return f"{name} did not finish in time; look for a loop that never ends."
-    if error.kind == "died":
-        return f"{name} ended the process in which it ran."
-    if error.kind == "NotImplementedError":
-        return f"{name} is not written yet."
-    if error.kind == "TypeError" and not error.line:  # raised by the call itself
-        return f"{name} cannot be called with the arguments of its contract; keep the first line of its definition."
-    where = f" in your line `{error.line}`" if error.line else ""
-    return f"{name} raised {error.kind}{where}."
-
-
-def _array(value: Any, what: str) -> np.ndarray:
-    if not issubclass(type(value), np.ndarray | np.number):
-        raise Unusable(f"{what} should be an array, and is {describe(value)}.", f"{what} should be an array.")
-    if value.dtype.kind not in "fiu":
-        sentence = f"{what} should hold real numbers, and is {describe(np.asarray(value))}."
-        raise Unusable(sentence, f"{what} should hold real numbers.")
-    return np.array(value)
-
-
-def _several(reply: Reply, name: str, signature: str, count: int) -> tuple[Any, ...]:
-    if not issubclass(type(reply.result), tuple | list) or len(reply.result) != count:
-        brief = f"{name} should return {signature}"
-        raise Unusable(f"{brief}, and returned {describe(reply.result)}.", f"{brief}.")
-    return tuple(reply.result)
-
+from ..calls import Call, Handle, Reply
+from ..probes import Probe
+from .claims import Claim, Notes, Part, Unusable, array, ask, several
 
 # The forward pass
 
 
 def _forward(call: Call, x: np.ndarray, probe: Probe, param: dict[str, Any]) -> tuple[np.ndarray, Handle, Reply]:
     dtype = x.dtype
-    reply = _reply(call, "batchnorm_forward", x, probe.gamma.astype(dtype), probe.beta.astype(dtype), param)
-    out, _ = _several(reply, "batchnorm_forward", "(out, cache)", 2)
-    return _array(out, "out"), reply.kept[1], reply
+    reply = ask(call, "batchnorm_forward", x, probe.gamma.astype(dtype), probe.beta.astype(dtype), param)
+    out, _ = several(reply, "batchnorm_forward", "(out, cache)", 2)
+    return array(out, "out"), reply.kept[1], reply
 
 
 def _train(probe: Probe, **more: Any) -> dict[str, Any]:
@@ -182,7 +72,7 @@ def offset_values(call: Call, probe: Probe) -> Notes:
 
 def _kept(reply: Reply) -> Notes:
     names = [f"{name} after the call, which should not change it," for name in ("x", "gamma", "beta")]
-    return {name: _array(value, name) for name, value in zip(names, reply.arguments, strict=False)}
+    return {name: array(value, name) for name, value in zip(names, reply.arguments, strict=False)}
 
 
 def _running(param: Any, name: str, mode: str = "train") -> np.ndarray:
@@ -190,7 +80,7 @@ def _running(param: Any, name: str, mode: str = "train") -> np.ndarray:
         raise Unusable(f"bn_param cannot be read after a call in {mode} mode; its keys should be names.")
     if name not in param:
         raise Unusable(f"bn_param['{name}'] is missing after a call in {mode} mode.")
-    return _array(param[name], f"bn_param['{name}']")
+    return array(param[name], f"bn_param['{name}']")
 
 
 def _running_after(name: str) -> Callable[[Call, Probe], Notes]:
@@ -254,7 +144,7 @@ def _statistics(probe: Probe) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _single(call: Call, name: str, result: str, *args: Any) -> Notes:
-    return {result: _array(_reply(call, name, *args).result, result)}
+    return {result: array(ask(call, name, *args).result, result)}
 
 
 # dx_hat, dvar and dmu are inputs of a node here: any values serve, and none needs the nodes before it.
@@ -278,13 +168,13 @@ def node_x(call: Call, probe: Probe) -> Notes:
 
 def _gradients(call: Call, name: str, probe: Probe, x: np.ndarray) -> tuple[tuple[Any, ...], Handle, Reply]:
     cache = _forward(call, x, probe, _train(probe))[1]
-    reply = _reply(call, name, probe.dout.astype(x.dtype), cache)
-    return _several(reply, name, "(dx, dgamma, dbeta)", 3), cache, reply
+    reply = ask(call, name, probe.dout.astype(x.dtype), cache)
+    return several(reply, name, "(dx, dgamma, dbeta)", 3), cache, reply
 
 
 def _gradient(name: str, position: int, result: str) -> Callable[[Call, Probe], Notes]:
     def script(call: Call, probe: Probe) -> Notes:
-        return {result: _array(_gradients(call, name, probe, probe.x)[0][position], result)}
+        return {result: array(_gradients(call, name, probe, probe.x)[0][position], result)}
 
     return script
 
@@ -292,9 +182,9 @@ def _gradient(name: str, position: int, result: str) -> Callable[[Call, Probe], 
 def _gradient_again(name: str) -> Callable[[Call, Probe], Notes]:
     def script(call: Call, probe: Probe) -> Notes:
         _, cache, first = _gradients(call, name, probe, probe.x)
-        second = _several(_reply(call, name, probe.dout, cache), name, "(dx, dgamma, dbeta)", 3)
+        second = several(ask(call, name, probe.dout, cache), name, "(dx, dgamma, dbeta)", 3)
         kept = "dout after the call, which should not change it,"
-        return {kept: first.arguments[0], "dx of a second call": _array(second[0], "dx")}
+        return {kept: first.arguments[0], "dx of a second call": array(second[0], "dx")}
 
     return script
 
@@ -302,7 +192,7 @@ def _gradient_again(name: str) -> Callable[[Call, Probe], Notes]:
 def _gradient_float32(name: str) -> Callable[[Call, Probe], Notes]:
     def script(call: Call, probe: Probe) -> Notes:
         gradients = _gradients(call, name, probe, probe.x.astype(np.float32))[0]
-        return {"dx": _array(gradients[0], "dx").astype(np.float64)}
+        return {"dx": array(gradients[0], "dx").astype(np.float64)}
 
     return script
 
@@ -311,7 +201,7 @@ def _constant_column(name: str) -> Callable[[Call, Probe], Notes]:
     def script(call: Call, probe: Probe) -> Notes:
         x = probe.x.copy()
         x[:, 0] = 2.0
-        return {"dx": _array(_gradients(call, name, probe, x)[0][0], "dx")}
+        return {"dx": array(_gradients(call, name, probe, x)[0][0], "dx")}
 
     return script
 
@@ -348,7 +238,7 @@ def _backward_parts(name: str, section: str) -> tuple[Part, ...]:
     )
 
 
-_ALL = (
+PARTS = (
     Part(
         "batchnorm_forward-train",
         "batchnorm_forward",
@@ -411,5 +301,3 @@ _ALL = (
     *_backward_parts("batchnorm_backward", "sec-backward-paths"),
     *_backward_parts("batchnorm_backward_alt", "sec-backward-closed-form"),
 )
-
-PARTS = {part.id: part for part in _ALL}

@@ -1,30 +1,15 @@
-"""Right implementations, no two alike: each is a notebook in a function, whose docstring says which freedom it takes.
-
-`RIGHT` maps names to notebooks. `functions_of` runs one in this process; `source_of` gives its cells as text, for a
-process of its own.
-"""
+"""Batch normalization, in many styles."""
 
 # ruff: noqa: C408, RUF059, UP031, UP032 - written as students write
 
-import ast
 import contextlib
 import functools
-import inspect
 import math
-import textwrap
 import types
 import warnings
 from collections import namedtuple
 
 import numpy as np
-
-__all__ = ["RIGHT", "functions_of", "source_of"]
-
-IMPORTS = """
-import contextlib, functools, math, types, warnings
-from collections import namedtuple
-import numpy as np
-"""
 
 RIGHT = {}
 
@@ -32,18 +17,6 @@ RIGHT = {}
 def right(notebook):
     RIGHT[notebook.__name__] = notebook
     return notebook
-
-
-def functions_of(notebook):
-    """Run a notebook and return what it defines."""
-    return {name: value for name, value in notebook().items() if callable(value)}
-
-
-def source_of(notebook):
-    """Return the body of a notebook as the text of a cell."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(notebook))).body[0]
-    body = [node for node in tree.body if not isinstance(node, ast.Return | ast.Nonlocal)][1:]
-    return IMPORTS + "\n".join(ast.unparse(node) for node in body)
 
 
 # ---- the shape of the code ----

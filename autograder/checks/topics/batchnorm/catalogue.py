@@ -1,14 +1,6 @@
 """The misconceptions: wrong implementations that students write, each made from the reference by one change."""
 
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
-
-from solutions import batchnorm
-
-Functions = dict[str, Callable[..., Any]]
+from autograder.checks.topic import Misconception
 
 TRAIN, RUNNING, TEST, MODE, OFFSET = (
     f"batchnorm_forward-{part}" for part in ("train", "running", "test", "mode", "offset")
@@ -19,61 +11,20 @@ DGAMMA = ("batchnorm_backward-dgamma", "batchnorm_backward_alt-dgamma")
 DBETA = ("batchnorm_backward-dbeta", "batchnorm_backward_alt-dbeta")
 
 
-@dataclass(frozen=True)
-class Misconception:
-    """A wrong implementation, and what a student should hear of it.
-
-    Attributes
-    ----------
-    name : short and unique
-    sentence : completes 'This is what one gets when ...'
-    section : label of the section of the book that explains it
-    breaks : ids of the parts that lose marks, declared by hand
-    changes : (function, text, new text), applied to the source of `solutions.batchnorm`
-    """
-
-    name: str
-    sentence: str
-    section: str
-    breaks: tuple[str, ...]
-    changes: tuple[tuple[str, str, str], ...]
-
-    @cached_property
-    def functions(self) -> Functions:
-        """The functions of `solutions.batchnorm` with the changes applied; both backward passes share a change."""
-        source = inspect.getsource(batchnorm)
-        for name, text, new in self.changes:
-            function = inspect.getsource(getattr(batchnorm, name))
-            if function not in source:  # changed before
-                function = _function_source(source, name)
-            if function.count(text) != 1:
-                raise ValueError(f"{self.name!r} changes {text!r}, which {name} holds {function.count(text)} times")
-            source = source.replace(function, function.replace(text, new))
-        functions: Functions = {}
-        exec(compile(source, f"<misconception {self.name}>", "exec"), functions)
-        if any(name == "batchnorm_backward_alt" for name, _, _ in self.changes):
-            functions["batchnorm_backward"] = functions["batchnorm_backward_alt"]
-        else:
-            functions["batchnorm_backward_alt"] = functions["batchnorm_backward"]
-        return functions
-
-
-def _function_source(source: str, name: str) -> str:
-    start = source.index(f"def {name}(")
-    end = source.find("\n\n\ndef ", start)
-    return source[start:] if end < 0 else source[start : end + 1]
+_TWINS = ("batchnorm_backward", "batchnorm_backward_alt")
 
 
 def _forward(
     name: str, sentence: str, section: str, breaks: tuple[str, ...], *changes: tuple[str, str]
 ) -> Misconception:
-    return Misconception(name, sentence, section, breaks, tuple(("batchnorm_forward", *change) for change in changes))
+    planted = tuple(("batchnorm_forward", *change) for change in changes)
+    return Misconception(name, sentence, section, breaks, planted, "batchnorm", _TWINS)
 
 
 def _backward(
     name: str, sentence: str, section: str, breaks: tuple[str, ...], *changes: tuple[str, str, str]
 ) -> Misconception:
-    return Misconception(name, sentence, section, breaks, changes)
+    return Misconception(name, sentence, section, breaks, changes, "batchnorm", _TWINS)
 
 
 # Lines of the reference that the changes below replace.

@@ -1,0 +1,15 @@
+"""Batch normalization: forward, node by node backward, and backward."""
+
+from autograder.checks.topic import Topic
+from autograder.checks.topics.batchnorm.catalogue import CATALOGUE
+from autograder.checks.topics.batchnorm.probes import hidden, visible
+from autograder.checks.topics.batchnorm.reference import REFERENCE
+
+TOPIC = Topic(
+    REFERENCE,
+    CATALOGUE,
+    visible(),
+    hidden,
+    given={"batchnorm_forward": "bn_helper.batchnorm_forward"},
+    needs=("batchnorm_backward", "batchnorm_backward_alt"),
+)

@@ -1,0 +1,12 @@
+"""Wrong implementations, one module a topic.
+
+`SECOND` maps each misconception of the catalogue to functions that make the same mistake and are written in another
+style; `OUTSIDE` holds mistakes of which the catalogue knows nothing.
+"""
+
+from wrong_implementations import batchnorm
+
+__all__ = ["OUTSIDE", "SECOND"]
+
+SECOND = {**batchnorm.SECOND}
+OUTSIDE = {**batchnorm.OUTSIDE}
