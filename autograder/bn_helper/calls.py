@@ -8,6 +8,11 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from . import lending
+from .lending import Function, Lender
+
+__all__ = ["Call", "CallError", "Function", "Handle", "LocalCall", "Reply", "own_line"]
+
 
 @dataclass(frozen=True)
 class CallError:
@@ -55,7 +60,11 @@ class Reply(NamedTuple):
 
 
 class Call(Protocol):
-    """Call the function `name`; a `Handle` among the arguments becomes the object that it stands for."""
+    """Call the function `name`.
+
+    A `Handle` among the arguments becomes the object that it stands for, a `Function` a plain function that serves
+    until the call ends.
+    """
 
     def __call__(self, name: str, *args: Any) -> Reply: ...
 
@@ -63,7 +72,8 @@ class Call(Protocol):
 def own_line(error: BaseException, harness: str) -> str:
     """Return the text of the innermost line of a traceback that belongs neither to `harness` nor to a library."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename != harness and "site-packages" not in frame.filename]
+    ours = (harness, lending.__file__)
+    own = [frame for frame in frames if frame.filename not in ours and "site-packages" not in frame.filename]
     return (own[-1].line or "") if own else ""
 
 
@@ -89,7 +99,8 @@ class LocalCall:
         function = self.functions.get(name)
         if not callable(function):
             return Reply(None, error=CallError("missing"))
-        given = tuple(self._resolve(arg) if isinstance(arg, Handle) else _copied(arg) for arg in args)
+        lender = Lender()
+        given = tuple(self._given(arg, lender) for arg in args)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
@@ -98,7 +109,14 @@ class LocalCall:
                 raise
             except BaseException as error:  # also of sys.exit()
                 return Reply(None, given, error=CallError.of(error, __file__))
+            finally:
+                lender.close()
         return Reply(result, given, tuple(str(w.message) for w in caught), None, Handle(result))
+
+    def _given(self, arg: Any, lender: Lender) -> Any:
+        if isinstance(arg, Function):
+            return lender.lend(arg)
+        return self._resolve(arg) if isinstance(arg, Handle) else _copied(arg)
 
     @staticmethod
     def _resolve(handle: Handle) -> Any:

@@ -11,13 +11,15 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from autograder.bn_helper.calls import CallError, Handle, Reply
+from autograder.bn_helper.calls import CallError, Function, Handle, Reply
+from autograder.bn_helper.lending import Kept, Loan
 from autograder.engine.jail import EngineFailure, Jail
 from autograder.engine.student_side import policy, wire
 
 _MOST_OUTPUTS = 300  # of one cell
 _MOST_TEXT = 2_000_000  # characters of one cell's outputs
 _MOST_TEXT_IN_ALL = 20_000_000
+_MOST_REFUSED = 100  # calls of a lent function after its budget is used up
 _OWN_KINDS = ("missing", "timeout", "died", "WireError")
 
 
@@ -33,6 +35,7 @@ class Limits:
 
     cell: float = 10.0
     call: float = 3.0
+    lent: float = 3.0  # of the grader's, for the functions that it lends in a call
     start: float = 60.0
     submission: float = 120.0
     ends_per_function: int = 1  # in a part
@@ -120,8 +123,9 @@ class Session:
         ended = self._ended[name]
         if len(ended) >= self.limits.ends_per_function or self._seconds <= 0:
             return Reply(None, error=CallError(ended[-1] if ended else "timeout"))
-        arguments = [_argument(arg) for arg in args]
-        answer = self._request(self.limits.call, do="call", name=name, args=arguments, seconds=self.limits.call)
+        lent = _Lent(Loan(self.limits.lent))
+        arguments = [lent.argument(arg) for arg in args]
+        answer = self._request(self.limits.call, lent, do="call", name=name, args=arguments, seconds=self.limits.call)
         if answer is None:
             ended.append("timeout" if self._late else "died")
             self._restart()
@@ -165,7 +169,7 @@ class Session:
             else:
                 self._done.append(source)
 
-    def _request(self, wait: float, **request: Any) -> dict[str, Any] | None:
+    def _request(self, wait: float, lent: "_Lent | None" = None, **request: Any) -> dict[str, Any] | None:
         self._number = secrets.randbits(62)
         self._late = False
         begun = time.monotonic()
@@ -173,7 +177,16 @@ class Session:
         try:
             self._student.connection.settimeout(deadline - begun)  # it may have stopped to listen
             wire.send(self._student.connection, {**request, "number": self._number})
-            return self._answer(deadline, self._number)
+            answer = self._answer(deadline, self._number)
+            while answer is not None and "ask" in answer:
+                reply = lent.reply(answer) if lent else None
+                if reply is None:
+                    self._late = lent is not None and lent.worn_out
+                    return None
+                self._student.connection.settimeout(max(deadline - time.monotonic(), 1e-3))
+                wire.send(self._student.connection, {**reply, "number": self._number})
+                answer = self._answer(deadline, self._number)
+            return answer
         except TimeoutError:
             self._late = True
             return None
@@ -211,8 +224,64 @@ class Session:
         return kept
 
 
-def _argument(arg: Any) -> dict[str, Any]:
-    return {"kept": arg.of, "path": list(arg.path)} if isinstance(arg, Handle) else {"value": arg}
+class _Lent:
+    """The functions that a call lends, as they cross the wire: what the student's process asks, and what it hears."""
+
+    def __init__(self, loan: Loan):
+        self._loan = loan
+        self._kept: list[Kept] = []  # what the process knows by its place here
+        self._turn = 0
+
+    @property
+    def worn_out(self) -> bool:
+        """Whether the process goes on asking though nothing is answered any more."""
+        return self._loan.refused > _MOST_REFUSED
+
+    def argument(self, arg: Any) -> dict[str, Any]:
+        """Encode an argument of the call."""
+        if isinstance(arg, Function):
+            return {"lent": self._loan.add(arg)}
+        return {"kept": arg.of, "path": list(arg.path)} if isinstance(arg, Handle) else {"value": arg}
+
+    def reply(self, asked: dict[str, Any]) -> dict[str, Any] | None:
+        """Run a function for the student's process; None if the process asks for what it cannot ask for."""
+        place, turn, args, named = (asked.get(key) for key in ("ask", "turn", "args", "named"))
+        if not (type(place) is type(turn) is int and type(args) is list and type(named) is dict):
+            return None
+        if turn != self._turn or not 0 <= place < len(self._loan.functions):
+            return None
+        self._turn += 1
+        try:
+            given = [self._decoded(arg) for arg in args]
+            given_named = {name: self._decoded(arg) for name, arg in named.items()}
+        except _Malformed:
+            return None
+        try:
+            result = self._loan.run(place, given, given_named)
+        except Exception as error:  # a built-in one: `Loan.run` has seen to it
+            return None if self.worn_out else {"turn": turn, "raised": type(error).__name__, "text": str(error.args[0])}
+        dicts = [arg if type(arg) is dict else None for arg in (*given, *given_named.values())]
+        return {"turn": turn, "result": self._encoded(result), "dicts": dicts}
+
+    def _decoded(self, arg: Any) -> Any:
+        match arg:
+            case {"value": value} if len(arg) == 1:
+                return value
+            case {"kept": int(place)} if len(arg) == 1 and type(place) is int and 0 <= place < len(self._kept):
+                return self._kept[place]
+        raise _Malformed
+
+    def _encoded(self, result: Any) -> dict[str, Any]:
+        if type(result) in (tuple, list):
+            return {"items": type(result)(map(self._encoded, result))}
+        if type(result) is not Kept:
+            return {"value": result}
+        self._kept.append(result)
+        return {"kept": len(self._kept) - 1}
+
+
+class _Malformed(Exception):
+    """The student's process says something that it cannot have meant."""
 
 
 def _error(told: Any) -> CallError:

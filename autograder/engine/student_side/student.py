@@ -1,13 +1,16 @@
 """The student's process: an IPython shell that runs cells and calls functions on request."""
 
 import base64
+import builtins
 import io
 import os
 import signal
 import socket
 import sys
+import threading
 import traceback
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +31,11 @@ class OutOfTime(BaseException):
     """Raised in student code when its time is up; no `except Exception` catches it."""
 
 
-def _ring(*_: Any) -> None:
-    raise OutOfTime
-
-
 class time_limit:  # noqa: N801 - reads as a statement
     """Raise `OutOfTime` in the block after so many seconds of CPU, or `policy.PATIENCE` times as many on the clock."""
+
+    held = False  # while the wire is in use: a frame is sent and received whole
+    rung = False
 
     def __init__(self, seconds: float):
         self.seconds = seconds
@@ -47,6 +49,13 @@ class time_limit:  # noqa: N801 - reads as a statement
     def __exit__(self, *_: object) -> None:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
+        time_limit.held = time_limit.rung = False
+
+
+def _ring(*_: Any) -> None:
+    time_limit.rung = True
+    if not time_limit.held:
+        raise OutOfTime
 
 
 class Outputs:
@@ -205,34 +214,125 @@ class Shell:
         return self.ipython.user_ns.get(name)
 
 
+class Kept:
+    """Stands for something of the grader's that can only be passed on."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<kept>"
+
+    def __copy__(self) -> "Kept":
+        return self
+
+    def __deepcopy__(self, _: Any) -> "Kept":
+        return self
+
+    def __reduce_ex__(self, _: Any) -> Any:
+        raise TypeError("this object can only be passed on")
+
+
+class Borrowed:
+    """The functions that the grader lends for one call: plain functions, which ask the grader for every result."""
+
+    def __init__(self, connection: socket.socket, number: int):
+        self._connection = connection
+        self._number = number
+        self._turn = 0
+        self._thread = threading.get_ident()
+        self._open = True
+        self._kept: dict[Kept, int] = {}
+
+    def function(self, place: int) -> Callable[..., Any]:
+        """Make a function that serves until `close`, in this thread."""
+
+        def function(*args: Any, **named: Any) -> Any:
+            return self._ask(place, args, named)
+
+        function.__qualname__ = "function"
+        return function
+
+    def close(self) -> None:
+        """Serve no longer."""
+        self._open = False
+
+    def _ask(self, place: int, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        if not self._open or time_limit.held or threading.get_ident() != self._thread:
+            raise RuntimeError("this function serves only the call in which it was given")
+        given = [self._given(arg) for arg in args]
+        given_named = {name: self._given(arg) for name, arg in named.items()}
+        asked = {"ask": place, "turn": self._turn, "args": given, "named": given_named, "number": self._number}
+        try:
+            frame = wire.encode(asked)
+        except wire.WireError as error:
+            raise MemoryError(str(error)) from None
+        time_limit.held = True
+        self._turn += 1
+        wire.send_encoded(self._connection, frame)
+        answer = wire.receive(self._connection)
+        time_limit.held = False
+        if time_limit.rung:
+            raise OutOfTime
+        if "raised" in answer:
+            raise getattr(builtins, answer["raised"])(answer["text"])
+        for arg, after in zip((*args, *named.values()), answer["dicts"], strict=True):
+            if after is not None:
+                for name in arg.keys() - after.keys():
+                    del arg[name]
+                arg.update(after)
+        return self._taken(answer["result"])
+
+    def _given(self, arg: Any) -> dict[str, Any]:
+        if type(arg) is Kept and arg in self._kept:
+            return {"kept": self._kept[arg]}
+        if type(arg) is dict:
+            return {"value": {key: _plain_array(value) for key, value in arg.items()}}
+        return {"value": _plain_array(arg)}
+
+    def _taken(self, result: dict[str, Any]) -> Any:
+        if "items" in result:
+            return type(result["items"])(map(self._taken, result["items"]))
+        if "value" in result:
+            return result["value"]
+        kept = Kept()
+        self._kept[kept] = result["kept"]
+        return kept
+
+
 class Calls:
     """Calls functions of a shell, keeping results that a later call may need."""
 
-    def __init__(self, shell: Shell):
+    def __init__(self, shell: Shell, connection: socket.socket):
         self.shell = shell
+        self.connection = connection
         self.kept: dict[int, Any] = {}
 
     def call(self, name: str, args: list[Any], seconds: float, keep: int) -> dict[str, Any]:
         """Call a function; return its result and the arguments afterwards, or its error."""
+        borrowed = Borrowed(self.connection, keep)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
                 function = self.shell.function(name)
                 if not callable(function):
                     return {"error": {"kind": "missing"}}
-                given = [self._resolve(arg) for arg in args]
+                given = [self._resolve(arg, borrowed) for arg in args]
                 with time_limit(seconds):
                     result = function(*given)
             except OutOfTime:
                 return {"error": {"kind": "timeout"}}
             except BaseException as error:
                 return {"error": _describe(error)}
+            finally:
+                borrowed.close()
         self.kept[keep] = result
         given = [_readable(value) if "value" in arg else None for arg, value in zip(args, given, strict=True)]
         texts = [str(warning.message)[:200] for warning in caught[:20]]
         return {"result": _plain(result), "arguments": given, "warnings": texts}
 
-    def _resolve(self, arg: dict[str, Any]) -> Any:
+    def _resolve(self, arg: dict[str, Any], borrowed: Borrowed) -> Any:
+        if "lent" in arg:
+            return borrowed.function(arg["lent"])
         if "value" in arg:
             return arg["value"]
         value = self.kept[arg["kept"]]
@@ -299,7 +399,7 @@ def serve(connection: socket.socket, shell: Shell) -> None:
     shell : Shell
     """
     sys.path.append(os.getcwd())  # last, so that a numpy.py beside the notebook hides nothing
-    calls = Calls(shell)
+    calls = Calls(shell, connection)
     wire.send(connection, {"ready": True})
     while True:
         try:

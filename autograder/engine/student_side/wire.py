@@ -168,7 +168,11 @@ def _decode_leaf(tag: bytes, body: bytes) -> Any:
 
 def send(connection: socket.socket, value: Any) -> None:
     """Send one value as a frame: its length and its bytes."""
-    data = encode(value)
+    send_encoded(connection, encode(value))
+
+
+def send_encoded(connection: socket.socket, data: bytes) -> None:
+    """Send as a frame what `encode` returned."""
     connection.sendall(_LENGTH.pack(len(data)) + data)
 
 
