@@ -98,3 +98,14 @@ def test_the_gradient_of_the_first_weights_shrinks_as_they_grow(factor):
 def test_both_gradients_point_nearly_the_same_way_at_the_start(depth):
     held, right = (experiment.gradients(kind, depth) for kind in ("held", "right"))
     assert 0.9 < experiment.cosine(held, right) < 1
+
+
+def test_a_batch_of_two_passes_on_the_predicted_share_and_a_nearly_constant_column_the_most():
+    stds, eps = np.array([1e-6, 0.1, 1.0]), 1e-3
+    np.testing.assert_allclose(experiment.gains(2, stds, eps), eps / (stds**2 + eps) ** 1.5, rtol=1e-6)
+    assert experiment.gains(8, stds, eps)[0] == pytest.approx(1 / np.sqrt(eps))
+
+
+def test_the_projection_takes_two_directions_of_all_from_a_random_upstream_gradient():
+    gain = experiment.gains(8, np.array([1.0]), 1e-12)[0]
+    assert gain**2 == pytest.approx(6 / 7, rel=0.02)  # dout is centred: 7 directions, of which 6 are left

@@ -116,3 +116,16 @@ def test_random_directions_let_through_as_many_as_the_formula_says():
     ratio = np.linalg.norm(exact) / np.linalg.norm(dx - exact)
     share = trial.share_let_through(dx, exact, [0.01, 0.1], directions=20_000)
     np.testing.assert_allclose(share, [math.erf(tol * ratio / math.sqrt(2)) for tol in (0.01, 0.1)], rtol=0.1)
+
+
+def test_the_worst_entry_of_many_batches_is_far_off_and_the_worst_feature_is_not():
+    entrywise, by_feature = trial.errors_over_batches(50)
+    assert entrywise.max() > 50 * np.median(by_feature)
+    assert by_feature.max() < 20 * np.median(by_feature)
+
+
+def test_the_layer_that_divides_by_one_less_agrees_with_itself_and_is_too_narrow():
+    sizes = np.array([2, 5, 17])
+    deviations, stds = trial.unbiased_layer(sizes)
+    assert deviations.max() < trial.CAREFUL / 100
+    np.testing.assert_allclose(stds, np.sqrt((sizes - 1) / sizes), rtol=1e-9)

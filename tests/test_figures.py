@@ -41,6 +41,7 @@ FIGURES = {
     forward_pass.two_formulas: (),
     forward_pass.variance_after: (),
     forward_pass.sigmoid_range: (X[:, 0],),
+    forward_pass.parameters: (X[:, 0], 0.5, 3.0),
     forward_pass.invariances: (X[:, 1],),
     forward_pass.coupling: (X[:, 0],),
     forward_pass.one_example: (),
@@ -110,11 +111,15 @@ MODULES += [covariate_shift]
 
 COLUMN = np.array([[1], [5], [5], [5.0]])
 LAYER = (COLUMN, np.array([2.0]), np.array([1.0]), np.array([[-1], [2], [1], [0.0]]), 1.0)
+RISE = np.array([0.1, 1, 10])
 TRAINED = backward.Run(np.geomspace(2.3, 0.3, 40), np.linspace(0, 1, 40), 0.9, 0.9, 0.1)
 
 FIGURES |= {
     backward_pass.graph: LAYER,
     backward_pass.three_paths: LAYER,
+    backward_pass.parameter_paths: LAYER,
+    backward_pass.stages_of_gradient: LAYER,
+    backward_pass.gains: (np.array([0.01, 1, 10]), {2: RISE[::-1], 8: np.ones(3)}, RISE[::-1], 316),
     backward_pass.flat_variance: (COLUMN[:, 0],),
     backward_pass.projection: (np.array([[-1], [0.4], [2]]), np.array([[0.6], [0.4], [3.4]]), 0.3),
     backward_pass.jacobian_picture: (np.random.default_rng(0).normal(size=(5, 1)),),
@@ -132,6 +137,9 @@ FIGURES |= {
     gradient_check.quotients: (np.exp, 1.0, 0.5),
     gradient_check.two_errors: (STEPS, V, {name: errors[0] for name, errors in V.items()}, dict.fromkeys(V, 1e-5)),
     gradient_check.spreads: (STEPS, {s: (STEPS / s) ** 2 + 1e-15 * s / STEPS for s in (1e-3, 1, 1e3)}),
+    gradient_check.two_measures: (*trial.errors_over_batches(9), 1e-6),
+    gradient_check.survivors: ({(1, 1): ["z", "m", "d"], (1, 2): ["z"], (2, 1): ["m"], (2, 2): ["d"]},),
+    gradient_check.own_forward: ((2, 5), *trial.unbiased_layer((2, 5)), 1e-6),
     gradient_check.remaining: (RATIOS, *trial.gradient_sizes(SMALL, RATIOS)),
     gradient_check.mistakes_with_eps: (RATIOS, trial.deviations(SMALL, RATIOS), 1e-3),
     gradient_check.directions: (RATIOS[:4], *[{name: factor * RATIOS[:4] for factor, name in enumerate("abc", 1)}] * 2),
@@ -141,6 +149,7 @@ MODULES += [gradient_check]
 WATCHED = deep.run(True, 1, steps=20, look_at=(0, 10, 19))
 
 FIGURES |= {
+    network.headline: ({"first": 31.0, "second": 13.3, "third": 2.1},),
     network.accuracies: ([(bn, "name", [WATCHED]) for bn in (True, False, False)],),
     network.accuracy_map: ((0.1, 1), (1, 4), dict.fromkeys((False, True), np.full((2, 2), 0.5))),
     network.layers: ([(bn, "name", WATCHED) for bn in (False, True)],),
@@ -151,10 +160,18 @@ FIGURES |= {
 MODULES += [network]
 
 MAPS = np.random.default_rng(0).normal(size=(4, 6, 3, 3))
+ROWS = np.random.default_rng(0).normal(size=(4, 5))
 LIMITS = [(1, 0), (1.5, 0.5), (3, 5)]
 
 FIGURES |= {
     beyond.axes_of_norms: (MAPS, 2),
+    beyond.patches: (),
+    beyond.turned: (ROWS,),
+    beyond.words: (beyond.by_example, beyond.by_example, ROWS),
+    beyond.folded: (ROWS[:, 0], ROWS[:, 1], 2 * ROWS[:, 0] + 1, 2, 1),
+    beyond.two_orders: (ROWS[:, 0], ROWS[:, 1]),
+    beyond.devices: (ROWS,),
+    beyond.leak: (ROWS[:2], ROWS[2:4]),
     beyond.small_batches: ((2, 8, 32), beyond.batch_errors((2, 8, 32)), LIMITS, beyond.gaps((2, 8, 32), LIMITS)),
 }
 MODULES += [beyond]
@@ -369,6 +386,13 @@ def test_bars_of_the_three_paths_add_up_to_the_last_row(drawn):
     np.testing.assert_allclose(np.sum(parts, axis=0), total)
 
 
+def test_the_last_stage_of_the_gradient_is_dx(drawn):
+    figure, _ = drawn[backward_pass.stages_of_gradient]
+    factor = 2.0 / np.sqrt(3 + 1)
+    shown = lines_with_dots(figure.axes[-1])[0].get_xdata()
+    np.testing.assert_allclose(factor * shown, backward_pass.nodes(*LAYER)["dx"][:, 0])
+
+
 def test_the_central_difference_of_a_parabola_is_its_tangent(drawn):
     figure = gradient_check.quotients(lambda t: t + t**2, 1.0, 0.5)
     _, tangent, one_sided, central = (np.ptp(line.get_ydata()) for line in figure.axes[0].lines[:4])
@@ -385,6 +409,22 @@ def test_dots_of_the_square_loss_lie_on_the_factor_that_the_chapter_derives(draw
 @pytest.mark.parametrize(("name", "axes"), [("batch", (0, 2, 3)), ("layer", (1, 2, 3)), ("instance", (2, 3))])
 def test_each_normalization_centres_what_its_row_of_the_table_says(name, axes):
     np.testing.assert_allclose(beyond.four_norms(2)[name](MAPS).mean(axis=axes), 0, atol=1e-12)
+
+
+def test_one_entry_reaches_its_row_in_layer_normalization():
+    reached = beyond.reached(beyond.by_example, ROWS, 1, 3)
+    assert reached[1].all()
+    assert reached.sum() == ROWS.shape[1]
+
+
+def test_a_map_draws_every_share_in_its_cell(drawn):
+    figure, _ = drawn[network.accuracy_map]
+    bars = [(bar.get_x() + bar.get_width() / 2, bar.get_y(), bar.get_height()) for bar in figure.axes[0].patches]
+    assert len(bars) == 8
+    for x, y, height in bars:
+        assert abs(x - round(x)) < 0.5
+        assert y in (0, 1)
+        assert height == pytest.approx(0.4)
 
 
 def test_a_pixel_reaches_the_maps_that_share_its_mean():

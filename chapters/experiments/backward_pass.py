@@ -136,6 +136,33 @@ def gradients(kind, depth, factor=1.0, eps=1e-5, width=40, N=256):
     return network.backward(dlogits, trace)[0]["W"]
 
 
+def gains(N, stds, eps, columns=2000):
+    """Measure how large dx is beside the centred dout, root mean square, for columns of several spreads.
+
+    Parameters
+    ----------
+    N : int
+        Examples in the batch.
+    stds : ndarray
+        Standard deviations of the columns, exact.
+    eps : float
+    columns : int
+        Random columns, each with a random dout, for each spread.
+
+    Returns
+    -------
+    gains : ndarray of the shape of stds
+    """
+    x, dout = np.random.default_rng(0).normal(size=(2, N, columns))
+    x, dout = (x - x.mean(axis=0)) / x.std(axis=0), dout - dout.mean(axis=0)
+    gamma, beta = np.ones(columns), np.zeros(columns)
+    sizes = []
+    for std in stds:
+        _, cache = batchnorm_forward(std * x, gamma, beta, {"mode": "train", "eps": eps})
+        sizes.append(np.linalg.norm(batchnorm_backward_alt(dout, cache)[0]))
+    return np.array(sizes) / np.linalg.norm(dout)
+
+
 def cosine(a, b):
     """Return the cosine of the angle between two arrays of one shape."""
     return float(np.sum(a * b) / (np.linalg.norm(a) * np.linalg.norm(b)))

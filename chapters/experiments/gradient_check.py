@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from solutions import batchnorm_backward_alt, batchnorm_forward, numerical_gradient
+from solutions import batchnorm_backward_alt, batchnorm_forward, numerical_gradient, relative_error
 
 PYTORCH = {"rtol": 1e-3, "atol": 1e-5}  # the defaults of torch.autograd.gradcheck
 CAREFUL = 1e-6  # largest deviation of a feature that a careful check lets through
@@ -225,6 +225,22 @@ def deviation(dx, expected):
     return float((np.abs(dx - expected).max(axis=0) / np.abs(expected).max(axis=0)).max())
 
 
+def errors_over_batches(batches, eps=0.1):
+    """Measure two errors of the right dx against the numerical one, over random batches.
+
+    Returns
+    -------
+    entrywise, by_feature : ndarray of shape (batches,)
+        The relative error, and the deviation.
+    """
+    errors = []
+    for seed in range(batches):
+        batch = careful_batch(seed=seed)
+        dx, expected = (f(batch, eps, batch.dout) for f in (right, numerical))
+        errors.append([relative_error(dx, expected), deviation(dx, expected)])
+    return np.array(errors).T
+
+
 def upstreams(batch, eps):
     """Return upstream gradients by name, each of shape (N, D)."""
     out, dout = forward(batch, eps)[0], batch.dout
@@ -317,3 +333,26 @@ def unbiased_backward(dout, cache):
     inner, shrink = cache
     dx, dgamma, dbeta = batchnorm_backward_alt(dout, inner)
     return dx, dgamma * shrink, dbeta
+
+
+def unbiased_layer(sizes):
+    """Look at the layer that divides by N - 1 in two ways, for several batch sizes.
+
+    Returns
+    -------
+    deviations : ndarray of the length of sizes
+        Of its dx from the numerical gradient of its own forward pass.
+    stds : ndarray of the length of sizes
+        Standard deviation of its x_hat, for a tiny eps.
+    """
+    seen = []
+    for N in sizes:
+        x, gamma, beta, dout = careful_batch(N=N)
+
+        def layer(x, gamma=gamma, beta=beta, eps=0.1):
+            return unbiased_forward(x, gamma, beta, {"mode": "train", "eps": eps})
+
+        dx = unbiased_backward(dout, layer(x)[1])[0]
+        x_hat = layer(x, np.ones(4), np.zeros(4), eps=1e-12)[0]
+        seen.append([deviation(dx, numerical_gradient(lambda x, f=layer: f(x)[0], x, dout)), x_hat.std()])
+    return np.array(seen).T

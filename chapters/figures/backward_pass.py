@@ -13,7 +13,7 @@ from solutions import (
 )
 
 from .forward_pass import statistics
-from .style import AFTER, BEFORE, FAINT, GREY, INK, PAPER, SLOPE, new_figure
+from .style import AFTER, BEFORE, FAINT, GREY, INK, PAPER, SLOPE, bar_map, new_figure, number_line
 
 LOOK = {
     "plain": (BEFORE, "-", "no normalization"),
@@ -137,6 +137,50 @@ def three_paths(x, gamma, beta, dout, eps):
     return fig
 
 
+def parameter_paths(x, gamma, beta, dout, eps):
+    """Show what each example adds to the gradients of gamma and beta."""
+    v = nodes(x, gamma, beta, dout, eps)
+    products = (dout * v["x_hat"])[:, 0], dout[:, 0]
+    names = [
+        rf"$dout_i\,\hat{{x}}_i$, which add up to $d\gamma$ = {written(v['dgamma'])}",
+        rf"$dout_i$, which add up to $d\beta$ = {written(v['dbeta'])}",
+    ]
+    fig, axes = new_figure(2.9, nrows=2, sharex=True, sharey=True)
+    place = np.arange(1, len(x) + 1)
+    for ax, values, name in zip(axes, products, names, strict=True):
+        ax.axhline(0, color=GREY, linewidth=0.8)
+        ax.bar(place, values, 0.45, facecolor=SLOPE, edgecolor=SLOPE)
+        for i, value in zip(place, values, strict=True):
+            ax.text(i + 0.27, 0.15, written(value), va="bottom", fontsize=8)
+        ax.set_title(name)
+    axes[-1].set_xticks(place)
+    axes[-1].set_xlim(0.6, len(x) + 0.8)
+    axes[-1].set_xlabel("example $i$")
+    axes[0].set_ylabel("derivative")
+    axes[1].set_ylabel("derivative")
+    return fig
+
+
+def stages_of_gradient(x, gamma, beta, dout, eps):
+    """Show the gradients of the examples in the stages of the closed form: as they arrive, centred, and projected."""
+    v = nodes(x, gamma, beta, dout, eps)
+    factor = gamma / np.sqrt(v["var"] + eps)
+    rows = [
+        (dout, r"$dout$: what the layers above want"),
+        (dout - dout.mean(axis=0), "minus its mean: nothing is left along the constant vector"),
+        (v["dx"] / factor, r"minus $\hat{x}\,\mathrm{mean}(dout\,\hat{x})$: little is left along $\hat{x}$"),
+    ]
+    fig, axes = new_figure(3.6, nrows=len(rows), sharex=True)
+    for ax, (values, title) in zip(axes, rows, strict=True):
+        ax.axvline(0, color=FAINT, linewidth=0.8)
+        number_line(ax, [values[:, 0]], ["gradient"], SLOPE)
+        for i, value in enumerate(values[:, 0], start=1):
+            ax.text(value, 0.22, str(i), ha="center", va="bottom", fontsize=8)
+        ax.set_title(title)
+    axes[-1].set_xlabel(rf"value of example 1 to {len(x)}; times $\gamma\,inv\_std$ the last row is $dx$")
+    return fig
+
+
 def flat_variance(column):
     """Show the mean squared deviation of a feature from a number c: a parabola whose lowest point is at the mean."""
     mu, var = statistics(column[:, None])
@@ -244,6 +288,32 @@ def jacobian_picture(x, eps=1e-5):
     return fig
 
 
+def gains(stds, gains, two, limit):
+    """Show how large dx is beside the centred dout, against the spread of the column, for batches of two and eight.
+
+    Parameters
+    ----------
+    stds : ndarray
+    gains : dict of int to ndarray of the shape of stds
+        For each batch size.
+    two : ndarray of the shape of stds
+        Prediction for a batch of two.
+    limit : float
+        Prediction for a constant column.
+    """
+    fig, ax = new_figure(2.9)
+    ax.axhline(limit, color=FAINT, linewidth=5, zorder=1)
+    ax.plot(stds, two, color=FAINT, linewidth=5, zorder=1)
+    for (N, values), face in zip(gains.items(), (PAPER, SLOPE), strict=True):
+        ax.loglog(stds, values, "o", color=SLOPE, markerfacecolor=face)
+        ax.text(stds[-3], values[-3] * 2.5, f"N = {N}", color=SLOPE, ha="left", va="bottom")
+    ax.text(stds[-1], limit * 1.8, r"a constant column: $1/\sqrt{eps}$", color=GREY, ha="right", va="bottom")
+    ax.set_ylim(top=limit * 30)
+    ax.set_xlabel("standard deviation of the column")
+    ax.set_ylabel("size of dx / centred dout")
+    return fig
+
+
 def weight_scales(scales, norms):
     """Show the norm of dW against the factor of the weights, with and without batch normalization.
 
@@ -273,19 +343,11 @@ def accuracy_map(depths, rates, accuracies):
     accuracies : dict of str to ndarray of shape (len(depths), len(rates))
     """
     fig, ax = new_figure(4.2)
-    for row in range(len(depths)):
-        ax.axhline(row, color=FAINT, linewidth=0.8)
-        for column in range(len(rates)):
-            for place, (kind, (colour, _, _)) in enumerate(LOOK.items()):
-                height = 0.8 * accuracies[kind][row, column]
-                ax.bar(column + (place - 1) * 0.25, height, 0.2, bottom=row, color=colour)
-    for share, (colour, _, name) in zip((0, 0.317, 0.75), LOOK.values(), strict=True):
-        ax.text(share * len(rates) - 0.4, len(depths) + 0.05, name, color=colour)
-    ax.set_xticks(range(len(rates)), [f"{rate:g}" for rate in rates])
-    ax.set_yticks(np.arange(len(depths)) + 0.4, [str(depth) for depth in depths])
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    ax.set_ylim(-0.05, len(depths) + 0.4)
+    bars = [
+        (name, colour, place, accuracies[kind])
+        for place, (kind, (colour, _, name)) in zip((0, 0.317, 0.75), LOOK.items(), strict=True)
+    ]
+    bar_map(ax, depths, rates, bars)
     ax.set_xlabel("learning rate")
     ax.set_ylabel("hidden layers")
     return fig

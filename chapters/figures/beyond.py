@@ -5,7 +5,7 @@ from matplotlib.patches import Rectangle
 
 from solutions import batchnorm_forward, layernorm_forward, spatial_batchnorm_forward
 
-from .style import AFTER, BEFORE, FAINT, GREY, INK, PAPER, new_figure
+from .style import AFTER, BEFORE, FAINT, GREY, INK, PAPER, new_figure, number_line
 
 
 def by_example(rows):
@@ -59,6 +59,183 @@ def axes_of_norms(x, G):
         ax.set_aspect("equal")
         ax.text(N / 2, -0.35, "examples", ha="center", va="top", color=INK, fontsize="small")
     axes[0].text(-0.35, C / 2, "channels", ha="right", va="center", rotation=90, color=INK, fontsize="small")
+    return fig
+
+
+def patches(N=2, C=3, H=2, W=2, channel=1):
+    """Show how the maps of a batch become a matrix with a row for each position and a column for each channel.
+
+    One channel is tinted, so that the eye can follow its numbers from the maps into their column.
+    """
+    numbers = np.arange(N * C * H * W).reshape(N, C, H, W)
+    fig, ax = new_figure(3.3)
+    ax.set_axis_off()
+
+    def cell(left, top, value, tinted):
+        ax.add_patch(Rectangle((left, top - 1), 1, 1, facecolor=FAINT if tinted else PAPER, edgecolor=GREY, lw=0.8))
+        ax.text(left + 0.5, top - 0.5, value, ha="center", va="center", fontsize=8)
+
+    height = N * H * W
+    for n in range(N):
+        top = height - n * (height / N + 0.4)
+        ax.text(-0.4, top - H / 2, f"example {n + 1}", ha="right", va="center")
+        for c in range(C):
+            for h in range(H):
+                for w in range(W):
+                    cell(c * (W + 0.6) + w, top - h, numbers[n, c, h, w], c == channel)
+    left = C * (W + 0.6) + 3
+    rows = [(n, h, w) for n in range(N) for h in range(H) for w in range(W)]
+    for down, (n, h, w) in enumerate(rows):
+        for c in range(C):
+            cell(left + c, height - down, numbers[n, c, h, w], c == channel)
+    ax.annotate("", (left - 0.4, height / 2), (left - 2.4, height / 2), arrowprops={"arrowstyle": "->", "color": GREY})
+    middle = left + channel + 0.5
+    ax.annotate("", (middle, -0.9), (middle, -0.1), arrowprops={"arrowstyle": "->", "color": GREY})
+    ax.text(middle, -1.0, r"$\mu_c$, $var_c$ of the tinted channel", ha="center", va="top")
+    ax.text(W * C / 2 + 0.6, height + 0.3, "x  (N, C, H, W)", ha="center", va="bottom")
+    ax.text(left + C / 2, height + 0.3, "rows  (NHW, C)", ha="center", va="bottom")
+    ax.set_xlim(-3.4, left + C + 1.6)
+    ax.set_ylim(-1.9, height + 1.0)
+    return fig
+
+
+def reached(normalize, x, row, column):
+    """Return, as booleans of shape (N, D), the entries of the output that change when one entry of x does."""
+    moved = x.copy()
+    moved[row, column] += 1
+    return normalize(moved) != normalize(x)
+
+
+def grid(ax, filled, dot):
+    """Draw a matrix of booleans as squares, and a dot on one of them."""
+    rows, columns = filled.shape
+    for i in range(rows):
+        for j in range(columns):
+            face = AFTER if filled[i, j] else PAPER
+            ax.add_patch(Rectangle((j, -i), 0.86, -0.86, facecolor=face, edgecolor=GREY, linewidth=0.8))
+    ax.plot(dot[1] + 0.43, -dot[0] - 0.43, "o", color=BEFORE, markeredgecolor=PAPER, markersize=6)
+    ax.set_axis_off()
+    ax.set_aspect("equal")
+
+
+def strip(ax, left, top, across, down, label, **place):
+    """Draw a row or a column of small squares, for an array with one number for each feature or for each example."""
+    for k in range(max(across, down)):
+        corner = (left + k, top) if across > 1 else (left, top - k)
+        ax.add_patch(Rectangle(corner, 0.86, -0.86, facecolor=FAINT, edgecolor=GREY, linewidth=0.8))
+    ax.text(*place.pop("at"), label, fontsize=8.5, **place)
+
+
+def turned(x):
+    """Show which outputs one input reaches in batch and in layer normalization, and to what each array belongs."""
+    N, D = x.shape
+    dot = (1, 3)
+    by_feature = lambda v: batchnorm_forward(v, np.ones(D), np.zeros(D), {"mode": "train"})[0]  # noqa: E731
+    fig, axes = new_figure(3.0, ncols=2)
+    for ax, normalize, name in zip(axes, (by_feature, by_example), ("batch", "layer"), strict=True):
+        grid(ax, reached(normalize, x, *dot), dot)
+        ax.set_title(f"{name} normalization")
+        if name == "batch":
+            strip(ax, 0, -N - 0.5, D, 1, r"$\mu$, $var$  $(D,)$", at=(D / 2, -N - 1.5), ha="center", va="top")
+        else:
+            strip(ax, D + 0.5, 0, 1, N, "$\\mu$, $var$\n$(N, 1)$", at=(D + 1.6, -N / 2), ha="left", va="center")
+        down = N + 2.9 if name == "batch" else N + 0.5
+        strip(ax, 0, -down, D, 1, r"$\gamma$, $\beta$  $(D,)$", at=(D / 2, -down - 1), ha="center", va="top")
+        ax.text(-0.3, -N / 2, "examples", rotation=90, ha="right", va="center", fontsize="small")
+        ax.set_xlim(-1, D + 4)
+        ax.set_ylim(-N - 5.2, 0.2)
+    return fig
+
+
+def words(by_position, by_word, sentence):
+    """Show which outputs change when one feature of the last word does, for two normalizations.
+
+    Parameters
+    ----------
+    by_position, by_word : callable
+        Take and return an ndarray of the shape of the sentence.
+    sentence : ndarray of shape (positions, D)
+    """
+    positions, D = sentence.shape
+    dot = (positions - 1, D // 2)
+    fig, axes = new_figure(1.9, ncols=2)
+    titles = "statistics over the positions", "each word by itself"
+    for ax, normalize, title in zip(axes, (by_position, by_word), titles, strict=True):
+        grid(ax, reached(normalize, sentence, *dot).T, dot[::-1])
+        ax.set_title(title)
+        ax.text(positions / 2, -D - 0.2, "words, first to last", ha="center", va="top", fontsize="small")
+        ax.set_xlim(-0.9, positions + 0.2)
+        ax.set_ylim(-D - 1.2, 0.2)
+    axes[0].text(-0.3, -D / 2, "features", rotation=90, ha="right", va="center", fontsize="small")
+    return fig
+
+
+def folded(inputs, linear, normalized, factor, shift):
+    """Show one feature behind a linear layer, behind normalization in test mode, and the one line that does both.
+
+    Parameters
+    ----------
+    inputs, linear, normalized : ndarray of shape (N,)
+    factor, shift : float
+        Of the folded layer.
+    """
+    fig, ax = new_figure(2.7)
+    ends = np.array([inputs.min(), inputs.max()])
+    ax.plot(ends, factor * ends + shift, color=FAINT, linewidth=5, zorder=1)
+    ax.plot(inputs, linear, "o", color=BEFORE)
+    ax.plot(inputs, normalized, "s", color=AFTER)
+    texts = (r"dots: $xw + b$", BEFORE), ("squares: the same, normalized", AFTER), (r"band: $xw' + b'$", GREY)
+    for line, (text, colour) in enumerate(texts):
+        ax.text(0.02, 0.98 - 0.11 * line, text, color=colour, va="top", transform=ax.transAxes)
+    ax.set_xlabel("input x")
+    ax.set_ylabel("feature")
+    return fig
+
+
+def two_orders(before, after):
+    """Show what the next layer receives when normalization stands before a ReLU, and when it stands after."""
+    fig, axes = new_figure(3.1, nrows=2, sharex=True, sharey=True)
+    titles = "normalized, then ReLU", "ReLU, then normalized"
+    for ax, values, title in zip(axes, (before, after), titles, strict=True):
+        weights = np.full(len(values), 1 / len(values))
+        ax.hist(values, bins=np.arange(-1.55, 4.05, 0.1), weights=weights, color=AFTER)
+        mean = values.mean() + 0.0
+        ax.axvline(mean, color=INK, linewidth=1.2, linestyle="--")
+        ax.text(mean + 0.08, 0.45, f"mean {abs(mean):.2f}", va="top")
+        ax.set_title(title)
+        ax.set_ylabel("share")
+    axes[-1].set_xlabel("what the next layer receives")
+    return fig
+
+
+def devices(parts):
+    """Show the examples of each device, and those of the whole batch, with mean and standard deviation.
+
+    Parameters
+    ----------
+    parts : ndarray of shape (devices, examples of each)
+    """
+    fig, ax = new_figure(3.0)
+    names = [f"device {k}" for k in range(1, len(parts) + 1)]
+    number_line(ax, [*parts, parts.ravel()], [*names, "whole"], BEFORE)
+    ax.set_xlabel("one feature")
+    return fig
+
+
+def leak(mixed, alone):
+    """Show a feature that tells two classes apart, normalized in mixed batches and in batches of one class.
+
+    Parameters
+    ----------
+    mixed, alone : (ndarray of shape (n,), ndarray of shape (n,))
+        Normalized values of the cats and of the dogs.
+    """
+    fig, axes = new_figure(2.9, nrows=2, sharex=True)
+    titles = "one batch of cats and dogs", "a batch of cats, and a batch of dogs"
+    for ax, pair, title in zip(axes, (mixed, alone), titles, strict=True):
+        number_line(ax, list(pair), ["cats", "dogs"], AFTER)
+        ax.set_title(title)
+    axes[-1].set_xlabel("normalized feature")
     return fig
 
 

@@ -180,6 +180,33 @@ def sigmoid_range(column, gammas=(0.5, 1, 4)):
     return fig
 
 
+def parameters(column, gamma, beta):
+    """Show a feature on its way through the layer, with two pairs of parameters: one of them gives everything back.
+
+    Parameters
+    ----------
+    column : ndarray of shape (N,)
+    gamma, beta : float
+        The other pair.
+    """
+    mu, var = (float(a[0]) for a in statistics(column[:, None]))
+    pairs = [(gamma, beta), (np.sqrt(var + 1e-5), mu)]
+    outs = [batchnorm_forward(column[:, None], *np.array(pair)[:, None], {"mode": "train"})[0][:, 0] for pair in pairs]
+    names = [rf"$out$ for $\gamma$ = {g:.3g}, $\beta$ = {b:.3g}" for g, b in pairs]
+    rows = [
+        (column, BEFORE, "$x$"),
+        (normalized(column[:, None])[:, 0], AFTER, r"$\hat{x}$"),
+        (outs[0], AFTER, names[0]),
+        (outs[1], AFTER, names[1] + ": as $x$ was"),
+    ]
+    fig, axes = new_figure(3.7, nrows=len(rows), sharex=True)
+    for ax, (values, colour, title) in zip(axes, rows, strict=True):
+        number_line(ax, [values], [""], colour)
+        ax.set_title(title)
+    axes[-1].set_xlabel("value")
+    return fig
+
+
 def invariances(column):
     """Show a feature, shifted, stretched and mirrored, and what normalization makes of each."""
     changed = [column, column + 100, 3 * column, -column]

@@ -1,6 +1,7 @@
 """Figures and tables of the chapter on gradient checks."""
 
 import numpy as np
+from matplotlib.patches import Rectangle
 
 from .forward_pass import myst_table
 from .style import AFTER, BEFORE, FAINT, GREY, INK, PAPER, SLOPE, new_figure
@@ -89,6 +90,97 @@ def spreads(steps, errors):
     ax.set_ylim(1e-13, 30)
     ax.set_xlabel("step h")
     ax.set_ylabel("relative error of dx")
+    return fig
+
+
+def two_measures(entrywise, by_feature, tolerance):
+    """Show how large two measures of an error are for the right gradient, as the share of batches that exceed a value.
+
+    Parameters
+    ----------
+    entrywise, by_feature : ndarray of shape (batches,)
+        Relative error and deviation of each batch.
+    tolerance : float
+        Of a careful check; drawn as a line.
+    """
+    fig, ax = new_figure(2.8)
+    for errors, colour, name, line in (
+        (entrywise, INK, "entry by entry", "--"),
+        (by_feature, SLOPE, "feature by feature", "-"),
+    ):
+        share = 1 - np.arange(len(errors)) / len(errors)
+        ax.step(np.sort(errors), share, line, color=colour, where="pre", label=name)
+    ax.axvline(tolerance, color=GREY, linewidth=0.8, linestyle=":")
+    ax.text(tolerance / 1.2, 1.02, "tolerance", color=GREY, ha="right", va="bottom")
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_ylim(0.004, 1.6)
+    ax.set_yticks([0.01, 0.1, 1], ["1 %", "10 %", "100 %"])
+    ax.minorticks_off()
+    ax.set_xlabel("error of the right dx against the numerical one")
+    ax.set_ylabel("batches that exceed it")
+    ax.legend(frameon=False, loc="lower left", labelcolor="linecolor")
+    return fig
+
+
+def survivors(table):
+    """Show which wrong backward passes a check lets through on batches of every shape.
+
+    Parameters
+    ----------
+    table : dict of (int, int) to list of str
+        For each shape (N, D) the letters of the mistakes that pass.
+    """
+    most_N, most_D = np.max(list(table), axis=0)
+    fig, ax = new_figure(3.3)
+    for (N, D), letters in table.items():
+        face = FAINT if letters else PAPER
+        ax.add_patch(Rectangle((D - 0.46, N - 0.46), 0.92, 0.92, facecolor=face, edgecolor=GREY, linewidth=0.8))
+        ax.text(D, N, " ".join(letters), ha="center", va="center")
+    ax.set_xlim(0.4, most_D + 0.6)
+    ax.set_ylim(most_N + 0.6, 0.4)
+    ax.set_xticks(range(1, most_D + 1))
+    ax.set_yticks(range(1, most_N + 1))
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.set_xlabel("features D")
+    ax.set_ylabel("examples N")
+    return fig
+
+
+def own_forward(sizes, deviations, stds, tolerance):
+    """Show what a gradient check and a property of the output say about a layer that divides by N - 1.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Batch sizes.
+    deviations : sequence of float
+        Of dx from the numerical gradient of the layer's own forward pass.
+    stds : sequence of float
+        Of its x_hat.
+    tolerance : float
+        Of a careful check; drawn as a line.
+    """
+    fig, (left, right) = new_figure(2.7, ncols=2)
+    left.loglog(sizes, deviations, "o", color=SLOPE)
+    left.axhline(tolerance, color=GREY, linewidth=0.8, linestyle=":")
+    left.text(sizes[0], tolerance * 1.5, "tolerance", color=GREY, va="bottom")
+    left.set_ylim(1e-13, 1e-4)
+    left.set_title("gradient check: passes")
+    left.set_ylabel("deviation of dx")
+    N = np.geomspace(sizes[0], sizes[-1], 100)
+    right.plot(N, np.sqrt((N - 1) / N), color=FAINT, linewidth=5, zorder=1)
+    right.semilogx(sizes, stds, "o", color=AFTER)
+    right.axhline(1, color=GREY, linewidth=0.8, linestyle=":")
+    right.text(sizes[-1], 1.01, "as it should be", color=GREY, ha="right", va="bottom")
+    right.set_ylim(0.65, 1.06)
+    right.set_title("a property: fails")
+    right.set_ylabel(r"std of $\hat{x}$")
+    for ax in (left, right):
+        ax.set_xticks(sizes, [str(size) for size in sizes])
+        ax.minorticks_off()
+        ax.set_xlabel("batch size N")
     return fig
 
 

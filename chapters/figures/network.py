@@ -2,9 +2,33 @@
 
 import numpy as np
 
-from .style import AFTER, BEFORE, FAINT, GREY, INK, SLOPE, new_figure
+from .style import AFTER, BEFORE, FAINT, GREY, INK, SLOPE, bar_map, new_figure
 
 LOOK = {False: (BEFORE, "no normalization"), True: (AFTER, "batch normalization")}
+
+
+def headline(steps):
+    """Show how many steps each network of a comparison needed, and by which factor each is ahead of the one before.
+
+    Parameters
+    ----------
+    steps : dict of str to float
+        In millions, by the name of the network; all but the first normalize.
+    """
+    fig, ax = new_figure(2.1)
+    before = None
+    for row, millions in enumerate(steps.values()):
+        ax.barh(row, millions, 0.55, color=AFTER if row else BEFORE)
+        fewer = f", fewer by the factor {before / millions:.1f}" if row else ""
+        ax.text(millions + 0.5, row, f"{millions:.1f}{fewer}", va="center")
+        before = millions
+    ax.set_yticks(range(len(steps)), list(steps))
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.set_ylim(len(steps) - 0.5, -0.5)
+    ax.set_xlim(0, 1.35 * max(steps.values()))
+    ax.set_xlabel("million steps to the accuracy of the first")
+    return fig
 
 
 def accuracies(runs):
@@ -39,19 +63,8 @@ def accuracy_map(rates, scales, shares):
     shares : dict of bool to ndarray of shape (len(scales), len(rates))
     """
     fig, ax = new_figure(4.0)
-    for row in range(len(scales)):
-        ax.axhline(row, color=FAINT, linewidth=0.8)
-        for column in range(len(rates)):
-            for place, (batchnorm, (colour, _)) in enumerate(LOOK.items()):
-                height = 0.8 * shares[batchnorm][row, column]
-                ax.bar(column + (place - 0.5) * 0.36, height, 0.3, bottom=row, color=colour)
-    for at, (colour, name) in zip((-0.4, 0.5 * len(rates) - 0.4), LOOK.values(), strict=True):
-        ax.text(at, len(scales) + 0.05, name, color=colour)
-    ax.set_xticks(range(len(rates)), [f"{rate:g}" for rate in rates])
-    ax.set_yticks(np.arange(len(scales)) + 0.4, [f"{scale:g}" for scale in scales])
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    ax.set_ylim(-0.05, len(scales) + 0.4)
+    bars = [(*LOOK[kind][::-1], place, shares[kind]) for kind, place in ((False, 0), (True, 0.5))]
+    bar_map(ax, scales, rates, bars)
     ax.set_xlabel("learning rate")
     ax.set_ylabel("weight scale $c$")
     return fig

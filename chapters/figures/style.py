@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import matplotlib.style
+import numpy as np
 from IPython import get_ipython
 from matplotlib.figure import Figure
 
@@ -68,3 +69,30 @@ def number_line(ax, tracks, names, colour):
     ax.set_ylim(-0.6, len(tracks) - 0.4)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
+
+
+def bar_map(ax, rows, columns, bars):
+    """Draw a table of shares as bars, side by side in each cell; a row is as high as a share of 1.25.
+
+    Parameters
+    ----------
+    ax : Axes
+    rows, columns : sequence
+        What belongs to the rows, from the lowest, and to the columns.
+    bars : list of (name, colour, place, ndarray of shape (len(rows), len(columns)))
+        The names stand above the table, at a place from 0 to 1 along its width.
+    """
+    distance = 0.9 / (len(bars) + 0.5)
+    for row in range(len(rows)):
+        ax.axhline(row, color=FAINT, linewidth=0.8)
+        for column in range(len(columns)):
+            for number, (_, colour, _, shares) in enumerate(bars):
+                middle = column + (number - (len(bars) - 1) / 2) * distance
+                ax.bar(middle, 0.8 * shares[row, column], 0.8 * distance, bottom=row, color=colour)
+    for name, colour, place, _ in bars:
+        ax.text(place * len(columns) - 0.4, len(rows) + 0.05, name, color=colour)
+    ax.set_xticks(range(len(columns)), [f"{column:g}" for column in columns])
+    ax.set_yticks(np.arange(len(rows)) + 0.4, [f"{row:g}" for row in rows])
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.set_ylim(-0.05, len(rows) + 0.4)
