@@ -69,7 +69,7 @@ def _to_json(expected: Expected) -> dict[str, Any]:
 def _from_json(data: dict[str, Any]) -> Expected:
     notes = tuple(decode(notes) for notes in data["notes"])
     suspects = tuple(
-        Suspect(s["name"], s["sentence"], s["section"], tuple(s["breaks"]), tuple(s["signature"]))
+        Suspect(s["name"], s["sentence"], s["section"], tuple(s["breaks"]), tuple(s["signature"]), s["raises"])
         for s in data["suspects"]
     )
     return Expected(notes, suspects)

@@ -58,14 +58,15 @@ def _expected(part: Part, claim: Claim, probes: Sequence[Probe]) -> Expected:
     right = notes_of(topic.reference, claim, probes)
     if right is None:
         raise AssertionError(f"the reference cannot be tried for {part.id}: {claim.text}")
-    suspects = (_suspect(entry, part, claim, probes, right) for entry in topic.catalogue if part.id in entry.breaks)
+    suspects = (_suspect(entry, claim, probes, right) for entry in topic.catalogue if part.id in entry.breaks)
     return Expected(right, tuple(suspect for suspect in suspects if suspect))
 
 
-def _suspect(
-    entry: Misconception, part: Part, claim: Claim, probes: Sequence[Probe], right: tuple[Notes, ...]
-) -> Suspect | None:
+def _suspect(entry: Misconception, claim: Claim, probes: Sequence[Probe], right: tuple[Notes, ...]) -> Suspect | None:
+    told = (entry.name, entry.sentence, entry.section, entry.breaks)
     notes = notes_of(entry.functions, claim, probes)
-    if notes is None or all(first_difference(a, b, claim.tolerance) is None for a, b in zip(notes, right, strict=True)):
+    if notes is None:
+        return Suspect(*told, (), entry.raises) if entry.raises else None
+    if all(first_difference(a, b, claim.tolerance) is None for a, b in zip(notes, right, strict=True)):
         return None
-    return Suspect(entry.name, entry.sentence, entry.section, entry.breaks, signature(notes, right))
+    return Suspect(*told, signature(notes, right))

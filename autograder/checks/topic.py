@@ -26,6 +26,7 @@ class Misconception:
     breaks : ids of the parts that lose marks, declared by hand
     changes : (function, text, new text), applied to the source of the module
     module : of `solutions`
+    raises : type of the exception with which a call ends, if that is how it shows
     twins : two functions that do the same; where only one of them is changed, the other takes its place too
     """
 
@@ -36,6 +37,7 @@ class Misconception:
     changes: tuple[tuple[str, str, str], ...]
     module: str
     twins: tuple[str, str] | None = None
+    raises: str = ""
 
     @cached_property
     def functions(self) -> Functions:

@@ -206,6 +206,28 @@ def variance_from_ones(x, gamma, beta, bn_param):
     return forward()["batchnorm_forward"](x, gamma, beta, bn_param)
 
 
+def with_a_list_of_batches(x, gamma, beta, bn_param):
+    if bn_param["mode"] == "train":
+        seen = bn_param.setdefault("seen", [])
+        seen.append(moments(x))
+        out, cache = forward()["batchnorm_forward"](x, gamma, beta, bn_param)
+        bn_param["running_mean"] = np.mean([mus for mus, _ in seen], axis=0)
+        bn_param["running_var"] = np.mean([variances for _, variances in seen], axis=0)
+        return out, cache
+    return forward()["batchnorm_forward"](x, gamma, beta, bn_param)
+
+
+def centred_in_train_mode_alone(x, gamma, beta, bn_param):
+    right, _ = forward()["batchnorm_forward"](x, gamma, beta, dict(bn_param))
+    if bn_param["mode"] == "train":
+        forward()["batchnorm_forward"](x, gamma, beta, bn_param)
+        centred = x - x.mean(0)
+    memory = {"centred": centred}
+    return right, memory
+
+
+FORWARD["averaged over all batches"] = {"batchnorm_forward": with_a_list_of_batches}
+FORWARD["unset in test mode"] = {"batchnorm_forward": centred_in_train_mode_alone}
 FORWARD["no normalization"] = {"batchnorm_forward": without_normalizing}
 FORWARD["running variance from ones"] = {"batchnorm_forward": variance_from_ones}
 
@@ -284,6 +306,12 @@ def overwriting(dout, c):
     return right
 
 
+def rescaling_the_cache(dout, c):
+    right = jacobian(dout, c)
+    c.hat *= 0.5
+    return right
+
+
 def root_of(var, eps):
     return np.sqrt(var + eps)
 
@@ -341,6 +369,10 @@ BACKWARD = {
         )
     ),
     "eps missing in backward": notebook(dx=lambda dout, c: jacobian(dout, c) * c.std / np.sqrt(c.var)),
+    "eps outside the root in backward": notebook(dx=lambda dout, c: jacobian(dout, c) * c.std / (c.var**0.5 + c.eps)),
+    "constant eps in backward": notebook(dx=lambda dout, c: jacobian(dout, c) * (c.std / root_of(c.var, 1e-5))),
+    "N-1 in the means": notebook(dx=lambda dout, c: jacobian(dout, c, hats=c.N / (c.N - 1), means=c.N / (c.N - 1))),
+    "cache overwritten": notebook(dx=rescaling_the_cache),
     "not divided by the standard deviation": notebook(dx=lambda dout, c: jacobian(dout, c) * c.std),
     "divided by the variance in backward": notebook(dx=lambda dout, c: jacobian(dout, c) / c.std),
     "1/N dropped": notebook(dx=lambda dout, c: jacobian(dout, c, hats=c.N, means=c.N)),

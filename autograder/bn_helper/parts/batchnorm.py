@@ -179,12 +179,20 @@ def _gradient(name: str, position: int, result: str) -> Callable[[Call, Probe], 
     return script
 
 
+def _gradient_keeps(name: str) -> Callable[[Call, Probe], Notes]:
+    def script(call: Call, probe: Probe) -> Notes:
+        reply = _gradients(call, name, probe, probe.x)[2]
+        kept = "dout after the call, which should not change it,"
+        return {kept: array(reply.arguments[0], kept)}
+
+    return script
+
+
 def _gradient_again(name: str) -> Callable[[Call, Probe], Notes]:
     def script(call: Call, probe: Probe) -> Notes:
-        _, cache, first = _gradients(call, name, probe, probe.x)
+        cache = _gradients(call, name, probe, probe.x)[1]
         second = several(ask(call, name, probe.dout, cache), name, "(dx, dgamma, dbeta)", 3)
-        kept = "dout after the call, which should not change it,"
-        return {kept: first.arguments[0], "dx of a second call": array(second[0], "dx")}
+        return {"dx of a second call": array(second[0], "dx")}
 
     return script
 
@@ -195,6 +203,22 @@ def _gradient_float32(name: str) -> Callable[[Call, Probe], Notes]:
         return {"dx": array(gradients[0], "dx").astype(np.float64)}
 
     return script
+
+
+def lacking(probe: Probe, name: str, dx: np.ndarray) -> str:
+    """Name the identities of dx that do not hold: its sum over the batch, and its sum against x_hat."""
+    if name != "dx":
+        return ""
+    # sum(dx * x_hat) = gamma * eps * inv_std**3 * dgamma, both sides times the standard deviation
+    centred = probe.x - probe.x.mean(axis=0)
+    left = (dx * centred).sum(axis=0)
+    right = probe.gamma * probe.eps * (probe.x.var(axis=0) + probe.eps) ** -1.5 * (probe.dout * centred).sum(axis=0)
+    sentences = []
+    if (np.abs(dx.sum(axis=0)) > 1e-6 * np.abs(dx).sum(axis=0)).any():
+        sentences.append("Over the batch, each column of dx sums to zero; yours does not.")
+    if (np.abs(left - right) > 1e-6 * np.abs(dx * centred).sum(axis=0)).any():
+        sentences.append("Over the batch, dx * x_hat sums to gamma * eps * inv_std**3 * dgamma; yours does not.")
+    return " ".join(sentences)
 
 
 def _constant_column(name: str) -> Callable[[Call, Probe], Notes]:
@@ -217,10 +241,22 @@ def _backward_parts(name: str, section: str) -> tuple[Part, ...]:
             name,
             section,
             (
-                Claim("dx agrees with the numerical gradient", _gradient(name, 0, "dx"), 0.625, core=True),
+                Claim(
+                    "dx agrees with the numerical gradient",
+                    _gradient(name, 0, "dx"),
+                    0.625,
+                    core=True,
+                    broken=lacking,
+                ),
                 Claim("dx is right where a column of x is constant", _constant_column(name), 0.125),
                 Claim("dx is right in float32", _gradient_float32(name), 0.125, tolerance=1e-4),
-                Claim("a second call gives the same, and dout is kept", _gradient_again(name), 0.125),
+                Claim("dout is not modified", _gradient_keeps(name), 0.0625),
+                Claim(
+                    "a second call gives the same",
+                    _gradient_again(name),
+                    0.0625,
+                    betrays=("cache overwritten", ""),  # each call gets dout anew, so it can be nothing else
+                ),
             ),
         ),
         Part(

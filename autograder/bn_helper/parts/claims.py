@@ -37,7 +37,10 @@ class Claim:
     core : without it the rest of the part counts for nothing
     tolerance : largest deviation that is taken for rounding, relative to the scale of a note
     hint : what to think of when only the numbers of this claim differ
-    betrays : a misconception, and a part: where that part is right and this claim does not hold, it can be no other
+    betrays : a misconception, and a part: where that part is right and this claim does not hold, it can be no other;
+        without a part, where the core of its own part is right
+    broken : names the properties of a right array that a wrong one lacks, in sentences; it gets the probe, the note's
+        name and the array, and knows no right answer
     """
 
     text: str
@@ -47,6 +50,7 @@ class Claim:
     tolerance: float = 1e-6
     hint: str = ""
     betrays: tuple[str, str] | None = None
+    broken: Callable[[Probe, str, np.ndarray], str] | None = None
 
 
 @dataclass(frozen=True)

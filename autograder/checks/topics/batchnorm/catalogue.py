@@ -15,10 +15,10 @@ _TWINS = ("batchnorm_backward", "batchnorm_backward_alt")
 
 
 def _forward(
-    name: str, sentence: str, section: str, breaks: tuple[str, ...], *changes: tuple[str, str]
+    name: str, sentence: str, section: str, breaks: tuple[str, ...], *changes: tuple[str, str], raises: str = ""
 ) -> Misconception:
     planted = tuple(("batchnorm_forward", *change) for change in changes)
-    return Misconception(name, sentence, section, breaks, planted, "batchnorm", _TWINS)
+    return Misconception(name, sentence, section, breaks, planted, "batchnorm", _TWINS, raises)
 
 
 def _backward(
@@ -102,6 +102,10 @@ FORWARD = (
              (RUNNING,), (_VAR_STEP, "momentum * running_var + (1 - momentum) * np.sqrt(var)")),
     _forward("eps stored", "eps is added to the variance before the running variance collects it", "sec-forward-running",
              (RUNNING,), (_VAR_STEP, "momentum * running_var + (1 - momentum) * (var + eps)")),
+    _forward("averaged over all batches", "the running averages are plain means over all batches and not decaying ones",
+             "sec-forward-running", (RUNNING,),
+             (_MEAN_STEP, 'running_mean + (mu - running_mean) / bn_param.setdefault("batches", 1)'),
+             (_VAR_STEP, 'running_var + (var - running_var) / bn_param["batches"]\n        bn_param["batches"] += 1')),
     _forward("never updated", "the running averages are never updated", "sec-forward-running",
              (RUNNING,), (_MEAN_STEP, "running_mean"), (_VAR_STEP, "running_var")),
     _forward("running variance from the running mean", "the running variance is built from the running mean",
@@ -128,6 +132,9 @@ FORWARD = (
              "sec-forward-inference", (TEST,),
              (_TEST, "mu = momentum * running_mean + (1 - momentum) * x.mean(axis=0)\n"
               "        var = momentum * running_var + (1 - momentum) * x.var(axis=0)")),
+    _forward("unset in test mode", "a name that is used in test mode gets its value in train mode alone",
+             "sec-forward-inference", (TEST,),
+             ("cache = (x,", 'if mode == "train":\n        cache = (x,'), raises="UnboundLocalError"),
     _forward("unknown mode accepted", "a mode other than 'train' is taken for 'test'", "sec-forward-inference", (MODE,),
              ("raise ValueError(f\"bn_param['mode'] must be 'train' or 'test', not {mode!r}\")", _TEST)),
     _forward("mode not named", "the ValueError does not say which mode was given", "sec-forward-inference", (MODE,),
@@ -184,6 +191,18 @@ BACKWARD = (
     _backward("eps missing in backward", "eps is left out of the backward pass", "sec-backward-closed-form", DX,
            ("batchnorm_backward_alt", _ALT, "gamma / np.sqrt(inv_std**-2 - eps) * (dout - dbeta / N - x_hat * dgamma / N)"),
            ("batchnorm_backward_alt", "_, x_hat, _, _, inv_std, gamma, _ = cache", "_, x_hat, _, _, inv_std, gamma, eps = cache")),
+    _backward("eps outside the root in backward", "eps is added outside the square root in the backward pass",
+           "sec-backward-closed-form", DX,
+           ("batchnorm_backward_alt", _ALT, "gamma / (np.sqrt(inv_std**-2 - eps) + eps) * (dout - dbeta / N - x_hat * dgamma / N)"),
+           ("batchnorm_backward_alt", "_, x_hat, _, _, inv_std, gamma, _ = cache", "_, x_hat, _, _, inv_std, gamma, eps = cache")),
+    _backward("constant eps in backward", "eps is always 1e-5 in the backward pass", "sec-backward-closed-form", DX,
+           ("batchnorm_backward_alt", _ALT, "gamma / np.sqrt(inv_std**-2 - eps + 1e-5) * (dout - dbeta / N - x_hat * dgamma / N)"),
+           ("batchnorm_backward_alt", "_, x_hat, _, _, inv_std, gamma, _ = cache", "_, x_hat, _, _, inv_std, gamma, eps = cache")),
+    _backward("N-1 in the means", "the means of dout and of dout * x_hat divide by N - 1 instead of N", "sec-backward-closed-form",
+           DX, ("batchnorm_backward_alt", _ALT, "gamma * inv_std * (dout - dbeta / (N - 1) - x_hat * dgamma / (N - 1))")),
+    _backward("cache overwritten", "the cache is changed, so that a second call finds other numbers in it",
+           "sec-backward-closed-form", DX,
+           ("batchnorm_backward_alt", "dx = " + _ALT, "x_hat *= dgamma / N\n    dx = gamma * inv_std * (dout - dbeta / N - x_hat)")),
     _backward("not divided by the standard deviation", "dx is not divided by the standard deviation", "sec-backward-closed-form",
            DX, ("batchnorm_backward_alt", _ALT, "gamma * (dout - dbeta / N - x_hat * dgamma / N)")),
     _backward("divided by the variance in backward", "dx is divided by the variance and not by its square root",
