@@ -1,6 +1,6 @@
 """Batch normalization of feature maps: one mean and one variance for each channel."""
 
-from solutions.batchnorm import batchnorm_backward, batchnorm_forward
+import numpy as np
 
 
 def spatial_batchnorm_forward(x, gamma, beta, bn_param):
@@ -39,10 +39,27 @@ def spatial_batchnorm_forward(x, gamma, beta, bn_param):
     ----------
     Ioffe and Szegedy (2015), section 3.2.
     """
-    N, C, H, W = x.shape
-    rows = x.transpose(0, 2, 3, 1).reshape(N * H * W, C)  # the channels must be last before they can be columns
-    out, cache = batchnorm_forward(rows, gamma, beta, bn_param)  # (N * H * W, C)
-    return out.reshape(N, H, W, C).transpose(0, 3, 1, 2), cache
+    mode = bn_param["mode"]
+    eps = bn_param.get("eps", 1e-5)
+    momentum = bn_param.get("momentum", 0.9)
+    running_mean = bn_param.get("running_mean", np.zeros(x.shape[1], dtype=x.dtype))
+    running_var = bn_param.get("running_var", np.zeros(x.shape[1], dtype=x.dtype))
+
+    if mode == "train":
+        mu = x.mean(axis=(0, 2, 3))  # (C,)
+        var = ((x - mu[:, None, None]) ** 2).mean(axis=(0, 2, 3))  # (C,)
+        bn_param["running_mean"] = momentum * running_mean + (1 - momentum) * mu
+        bn_param["running_var"] = momentum * running_var + (1 - momentum) * var
+    elif mode == "test":
+        mu, var = running_mean, running_var
+    else:
+        raise ValueError(f"bn_param['mode'] must be 'train' or 'test', not {mode!r}")
+
+    inv_std = 1 / np.sqrt(var + eps)  # (C,)
+    x_hat = (x - mu[:, None, None]) * inv_std[:, None, None]  # (C, 1, 1) broadcasts against (N, C, H, W)
+    out = gamma[:, None, None] * x_hat + beta[:, None, None]
+    cache = (x_hat, inv_std, gamma)
+    return out, cache
 
 
 def spatial_batchnorm_backward(dout, cache):
@@ -62,7 +79,11 @@ def spatial_batchnorm_backward(dout, cache):
     dgamma, dbeta : ndarray of shape (C,)
         Gradients of the loss with respect to gamma and beta.
     """
-    N, C, H, W = dout.shape
-    rows = dout.transpose(0, 2, 3, 1).reshape(N * H * W, C)
-    dx, dgamma, dbeta = batchnorm_backward(rows, cache)
-    return dx.reshape(N, H, W, C).transpose(0, 3, 1, 2), dgamma, dbeta
+    x_hat, inv_std, gamma = cache
+    n = dout[:, 0].size  # N * H * W values share a mean
+
+    dbeta = dout.sum(axis=(0, 2, 3))  # (C,)
+    dgamma = (dout * x_hat).sum(axis=(0, 2, 3))  # (C,)
+    along_ones, along_x_hat = dbeta[:, None, None] / n, dgamma[:, None, None] / n
+    dx = (gamma * inv_std)[:, None, None] * (dout - along_ones - x_hat * along_x_hat)
+    return dx, dgamma, dbeta

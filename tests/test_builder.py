@@ -140,7 +140,7 @@ MALFORMED = {
     "a section of no chapter": (SOUND + "A\n\nB [it](book:nothing).\n", 16, "no section nothing"),
     "a name that is not defined": (HEADER + SOLUTION + CHECK, 5, "uses np, which the notebook does not define"),
     "a function that is lifted nowhere": (
-        HEADER + SETUP + "```{solution} spatial_batchnorm_forward\n```\n", 9, "uses batchnorm_forward, which"),
+        HEADER + SETUP + "```{solution} batchnorm_backward\n```\n", 9, "backward_x_hat, which the notebook does not"),
 }  # fmt: skip
 
 
