@@ -26,6 +26,11 @@ CONTRACTS = {
     "numerical_gradient": "f, x, df, h=1e-05",
     "relative_error": "a, b",
     "check_gradients": "forward, backward",
+    "hidden_forward": "x, W, gamma, beta, bn_param",
+    "hidden_backward": "dout, cache",
+    "stack_forward": "x, layers, bn_params",
+    "stack_backward": "dout, caches",
+    "shift_percentiles": "history",
     "spatial_batchnorm_forward": "x, gamma, beta, bn_param",
     "spatial_batchnorm_backward": "dout, cache",
     "layernorm_forward": "x, gamma, beta, ln_param",
@@ -101,6 +106,12 @@ def calls(dtype):
     cache = solutions.batchnorm_forward(x, gamma, beta, {"mode": "train"})[1]
     yield "batchnorm_backward", (dout, cache), 3
     yield "batchnorm_backward_alt", (dout, cache), 3
+    W, layer = draw(4, 3), {"W": draw(3, 3), "gamma": draw(3), "beta": draw(3)}
+    layers, modes = [{"W": W, "gamma": draw(3), "beta": draw(3)}, layer], [{"mode": "train"}, {"mode": "train"}]
+    yield "hidden_forward", (x, *layers[0].values(), {"mode": "train"}), 1
+    yield "hidden_backward", (draw(7, 3), solutions.hidden_forward(x, *layers[0].values(), modes[0])[1]), 4
+    yield "stack_forward", (x, layers, [{"mode": "test"}, {"mode": "test"}]), 1
+    yield "stack_backward", (draw(7, 3), solutions.stack_forward(x, layers, modes)[1]), 1
     spatial_cache = solutions.spatial_batchnorm_forward(maps, gamma, beta, {"mode": "train"})[1]
     yield "spatial_batchnorm_backward", (dmaps, spatial_cache), 3
     yield "layernorm_forward", (x, gamma, beta, {}), 1
