@@ -3,6 +3,8 @@
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -82,8 +84,8 @@ class Verdict:
         """Return the text for the student; `link` turns a section's label into its title and address."""
         lines = [f"{self.part.id}: " + ("right." if self.passed else "not right yet.")]
         told = dict.fromkeys((f.sentence, " or when ".join(s.sentence for s in f.suspects)) for f in self.findings)
-        for sentence, suspected in told:
-            lines.append(f"  - {sentence}")
+        for suspected, told_together in groupby(told, key=lambda pair: pair[1]):
+            lines += [f"  - {sentence}" for sentence, _ in told_together]
             if suspected:
                 lines.append(f"    This is what one gets when {suspected}.")
         sections = dict.fromkeys(finding.section for finding in self.findings)
@@ -166,10 +168,14 @@ class Judge:
 def _try_claims(
     part: Part, call: Call, probes: Sequence[Probe], expected: Mapping[str, Expected], visible: int
 ) -> Verdict:
+    @cache
+    def run(script: Callable[[Call, Probe], Notes], number: int) -> Notes:
+        return script(call, probes[number])
+
     findings: list[Finding] = []
     earned = 0.0
     for claim in part.claims:
-        finding = _try_claim(part, claim, call, probes, expected[claim.text], visible)
+        finding = _try_claim(part, claim, run, probes, expected[claim.text], visible)
         if finding is None:
             earned += claim.share
             continue
@@ -181,12 +187,21 @@ def _try_claims(
 
 @np.errstate(all="ignore")  # of the student's arithmetic, and of comparing what overflows
 def _try_claim(
-    part: Part, claim: Claim, call: Call, probes: Sequence[Probe], expected: Expected, visible: int
+    part: Part,
+    claim: Claim,
+    run: Callable[[Callable[[Call, Probe], Notes], int], Notes],
+    probes: Sequence[Probe],
+    expected: Expected,
+    visible: int,
 ) -> Finding | None:
     seen: list[Notes] = []
     try:
-        for probe in probes:
-            seen.append(claim.script(call, probe))
+        for number in range(len(probes)):
+            notes = run(claim.script, number)
+            for note in claim.asked(notes).values():
+                if isinstance(note, Unusable):
+                    raise note
+            seen.append(notes)
     except Unusable as reason:
         blind = _without_line(reason)
         sentence = str(reason) if len(seen) < visible else blind
@@ -194,7 +209,7 @@ def _try_claim(
         suspects = tuple(s for s in expected.suspects if s.raises and s.raises == kind)
         return Finding(claim.text, sentence, suspects, _section(part, suspects), blind)
     for number, (notes, right) in enumerate(zip(seen, expected.notes, strict=True)):
-        difference = first_difference(notes, right, claim.tolerance)
+        difference = first_difference(notes, claim.asked(right), claim.tolerance)
         if difference is not None:
             mine = signature(seen, expected.notes)
             suspects = tuple(s for s in expected.suspects if same_signature(mine, s.signature))
@@ -241,7 +256,8 @@ class Difference:
             has = f"has shape {self.yours.shape}" if visible else "has another shape"
             return f"{self.name} {has} and should have shape {self.right.shape} ({on})."
         head, _, rest = self.name.partition(" ")  # 'running_mean after one batch' -> 'running_mean[2] after one batch'
-        where = f"{head}[{', '.join(map(str, self.index))}] {rest}".rstrip()
+        entry = f"[{', '.join(map(str, self.index))}]" if self.index else ""
+        where = f"{head}{entry} {rest}".rstrip()
         yours = self.yours[self.index]
         if not np.isfinite(yours):
             text = f"{where} is {yours}, not a finite number ({on})."
@@ -260,7 +276,7 @@ def _percent(deviation: float) -> str:
 
 
 # By which value of the same feature, column or channel, a deviation is measured, and the axes along which it lies.
-_LARGEST_OF = {2: "its column's largest value", 4: "its channel's largest value"}
+_LARGEST_OF = {0: "the right value", 2: "its column's largest value", 4: "its channel's largest value"}
 _AXES_OF = {2: (0,), 4: (0, 2, 3)}
 
 

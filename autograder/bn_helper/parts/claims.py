@@ -41,6 +41,9 @@ class Claim:
         without a part, where the core of its own part is right
     broken : names the properties of a right array that a wrong one lacks, in sentences; it gets the probe, the note's
         name and the array, and knows no right answer
+    about : names of the notes that have to be right; all of them if empty. Claims with the same script share its run,
+        in which a note may be an `Unusable`, for the claims that are about it; a misconception fits only if it fits
+        all notes
     """
 
     text: str
@@ -51,6 +54,11 @@ class Claim:
     hint: str = ""
     betrays: tuple[str, str] | None = None
     broken: Callable[[Probe, str, np.ndarray], str] | None = None
+    about: tuple[str, ...] = ()
+
+    def asked(self, notes: Notes) -> Notes:
+        """Return the notes that the claim is about."""
+        return {name: notes[name] for name in self.about if name in notes} if self.about else notes
 
 
 @dataclass(frozen=True)
