@@ -192,16 +192,16 @@ def parameters(column, gamma, beta):
     mu, var = (float(a[0]) for a in statistics(column[:, None]))
     pairs = [(gamma, beta), (np.sqrt(var + 1e-5), mu)]
     outs = [batchnorm_forward(column[:, None], *np.array(pair)[:, None], {"mode": "train"})[0][:, 0] for pair in pairs]
-    names = [rf"$out$ for $\gamma$ = {g:.3g}, $\beta$ = {b:.3g}" for g, b in pairs]
+    titles = [rf"$\gamma$ = {g:.3g}, $\beta$ = {b:.3g}" for g, b in pairs]
     rows = [
-        (column, BEFORE, "$x$"),
-        (normalized(column[:, None])[:, 0], AFTER, r"$\hat{x}$"),
-        (outs[0], AFTER, names[0]),
-        (outs[1], AFTER, names[1] + ": as $x$ was"),
+        (column, BEFORE, "$x$", ""),
+        (normalized(column[:, None])[:, 0], AFTER, r"$\hat{x}$", ""),
+        (outs[0], AFTER, "$out$", titles[0]),
+        (outs[1], AFTER, "$out$", titles[1] + r": where $x$ was"),
     ]
-    fig, axes = new_figure(3.7, nrows=len(rows), sharex=True)
-    for ax, (values, colour, title) in zip(axes, rows, strict=True):
-        number_line(ax, [values], [""], colour)
+    fig, axes = new_figure(3.4, nrows=len(rows), sharex=True)
+    for ax, (values, colour, name, title) in zip(axes, rows, strict=True):
+        number_line(ax, [values], [name], colour)
         ax.set_title(title)
     axes[-1].set_xlabel("value")
     return fig

@@ -1,4 +1,4 @@
-"""The numbers that the interactive figures of the book begin with, ready for JSON."""
+"""The numbers that the interactive figures of the book begin with, as lists and floats of Python."""
 
 import numpy as np
 
@@ -80,4 +80,10 @@ def momentum(batches=500, N=32, mean=3.0, start=0.9):
 
 def graph(x, gamma, beta, dout, eps):
     """Return the batch, the parameters and the upstream gradient of the graph, for one feature."""
-    return {"x": x[:, 0].tolist(), "gamma": gamma[0], "beta": beta[0], "dout": dout[:, 0].tolist(), "eps": eps}
+    return {
+        "x": x[:, 0].tolist(),
+        "gamma": float(gamma[0]),
+        "beta": float(beta[0]),
+        "dout": dout[:, 0].tolist(),
+        "eps": eps,
+    }
