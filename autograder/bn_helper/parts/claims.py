@@ -122,6 +122,21 @@ def array(value: Any, what: str) -> np.ndarray:
     return np.array(value)
 
 
+def number(value: Any, what: str) -> np.ndarray:
+    """Take a value for one real number, Python's or NumPy's, as an array without axes; `Unusable` if it is none."""
+    kind = type(value)
+    try:
+        if issubclass(kind, float):  # also of np.float64
+            return np.array(float.__float__(value))
+        if issubclass(kind, int) and kind is not bool:
+            return np.array(float(int.__index__(value)))
+        if issubclass(kind, np.ndarray | np.number) and value.shape == () and value.dtype.kind in "fiu":
+            return np.array(value, dtype=np.float64)
+    except OverflowError:  # of an int beyond the floats
+        pass
+    raise Unusable(f"{what} should be a number, and is {describe(value)}.", f"{what} should be a number.")
+
+
 def several(reply: Reply, name: str, signature: str, count: int) -> tuple[Any, ...]:
     """Take a result apart into so many; `Unusable` if it is no tuple of that length."""
     if not issubclass(type(reply.result), tuple | list) or len(reply.result) != count:
