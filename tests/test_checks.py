@@ -20,7 +20,7 @@ from graded import (
 )
 from right_implementations import RIGHT, functions_of
 from wrong_implementations import OUTSIDE, SECOND
-from wrong_implementations.batchnorm import forward, moments
+from wrong_implementations.batchnorm import forward, forward_with_cache, jacobian, moments, notebook
 
 import solutions
 from autograder.bn_helper.parts import PARTS
@@ -119,6 +119,63 @@ def test_two_mistakes_that_break_different_parts_are_both_named(first, second):
     assert losing(verdicts) == {*one.breaks, *other.breaks}
     for entry in (one, other):
         assert {name for part in entry.breaks for name in named(verdicts[part])} == {entry.name}
+
+
+class OwnCache(tuple):
+    """A cache that the given forward pass does not make."""
+
+
+def on_wrong_forward(forward, backward):
+    """Return a notebook whose forward pass is wrong, and whose backward pass reads no other cache."""
+
+    def batchnorm_forward(*args):
+        out, cache = forward["batchnorm_forward"](*args)
+        return out, OwnCache(cache)
+
+    def batchnorm_backward(dout, cache):
+        assert type(cache) is OwnCache
+        return backward["batchnorm_backward"](dout, cache)
+
+    return {"batchnorm_forward": batchnorm_forward, "batchnorm_backward": batchnorm_backward}
+
+
+WRONG_FORWARD = ["variance over N-1", "eps outside the root", "no eps", "eps added twice", "beta forgotten"]
+
+
+@pytest.mark.parametrize("forward", WRONG_FORWARD)
+@pytest.mark.parametrize("backward", ["divided by the variance in backward", "1/N dropped", "N-1 in the means"])
+def test_a_backward_pass_is_diagnosed_on_top_of_the_forward_pass_as_diagnosed(forward, backward):
+    verdicts = graded(on_wrong_forward(ENTRIES[forward].functions, ENTRIES[backward].functions))
+    verdict = verdicts["batchnorm_backward-dx"]
+    assert verdict.share == 0
+    assert named(verdict) == {backward}
+    if forward != "beta forgotten":  # of which dx knows nothing
+        assert ENTRIES[forward].sentence in verdict.message()
+
+
+@pytest.mark.parametrize("forward", WRONG_FORWARD[:-1])
+def test_right_formulas_fed_by_a_wrong_forward_pass_are_told_so(forward):
+    verdict = graded(
+        on_wrong_forward(ENTRIES[forward].functions, {"batchnorm_backward": solutions.batchnorm_backward_alt})
+    )
+    message = verdict["batchnorm_backward-dx"].message()
+    assert ENTRIES[forward].sentence in message
+    assert "fed with the numbers of another one" in message or "to that one your gradient belongs" in message
+    assert not any(entry.sentence in message for entry in CATALOGUE if entry.name != forward)
+
+
+def test_a_gradient_that_is_right_for_a_wrong_forward_pass_is_told_so_and_gets_no_name():
+    def with_ddof(x, gamma, beta, bn_param):
+        _, c = forward_with_cache(x, gamma, beta, bn_param)
+        c.std = np.sqrt(x.var(axis=0, ddof=1) + c.eps)
+        c.hat = (x - c.mu) / c.std
+        return gamma * c.hat + beta, c
+
+    own = notebook(dx=lambda dout, c: jacobian(dout, c, hats=c.N / (c.N - 1)))
+    verdict = graded(own | {"batchnorm_forward": with_ddof})["batchnorm_backward-dx"]
+    assert verdict.share == 0
+    assert not named(verdict)
+    assert "to that one your gradient belongs" in verdict.message()
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,15 @@ from functools import cache
 import numpy as np
 
 from autograder.bn_helper.calls import LocalCall
-from autograder.bn_helper.judge import Expected, Suspect, first_difference, signature
+from autograder.bn_helper.judge import Expected, Suspect, first_difference, same_signature, signature
 from autograder.bn_helper.parts import PARTS
 from autograder.bn_helper.parts.claims import Claim, Notes, Part, Unusable
 from autograder.bn_helper.probes import Probe
 from autograder.checks.draw import generator
 from autograder.checks.topic import Functions, Misconception
 from autograder.checks.topics import topic_with
+
+_MISMATCH = "the formulas that belong to the right forward pass are fed with the numbers of another one"
 
 
 def visible_probes(part: str) -> tuple[Probe, ...]:
@@ -26,9 +28,12 @@ def hidden_probes(secret: str, assignment: str, part: str) -> tuple[Probe, ...]:
     return topic_with(part).hidden(generator(secret, assignment, part))
 
 
-def expectations(part: Part, probes: Sequence[Probe]) -> dict[str, Expected]:
-    """Run every claim of a part with the reference, and with each misconception that breaks the part."""
-    return {claim.text: _expected(part, claim, probes) for claim in part.claims}
+def expectations(part: Part, probes: Sequence[Probe], base: Misconception | None = None) -> dict[str, Expected]:
+    """Run every claim of a part with the reference, and with each misconception that breaks the part.
+
+    With a base, all of them stand on that misconception's version of the functions that are otherwise given.
+    """
+    return {claim.text: _expected(part, claim, probes, base) for claim in part.claims}
 
 
 @cache
@@ -43,6 +48,12 @@ def grading_expectations(secret: str, assignment: str, part: str) -> Mapping[str
     return expectations(PARTS[part], visible_probes(part) + hidden_probes(secret, assignment, part))
 
 
+@cache
+def expectations_on(base: Misconception, secret: str, assignment: str, part: str) -> Mapping[str, Expected]:
+    """Return what is right for a part on top of functions that hold a misconception."""
+    return expectations(PARTS[part], visible_probes(part) + hidden_probes(secret, assignment, part), base)
+
+
 def notes_of(functions: Functions, claim: Claim, probes: Sequence[Probe]) -> tuple[Notes, ...] | None:
     """Run a claim's script with given functions; None if it cannot be run to the end."""
     call = LocalCall(functions)
@@ -53,18 +64,34 @@ def notes_of(functions: Functions, claim: Claim, probes: Sequence[Probe]) -> tup
         return None
 
 
-def _expected(part: Part, claim: Claim, probes: Sequence[Probe]) -> Expected:
+def _expected(part: Part, claim: Claim, probes: Sequence[Probe], base: Misconception | None) -> Expected:
     topic = topic_with(part.id)
-    right = notes_of(topic.reference, claim, probes)
+    below: Functions = {}
+    reference = topic.reference
+    if base is not None and topic.reference_on is not None:
+        below = {name: base.functions[name] for name in topic.given}
+        reference = topic.reference_on(below)
+    right = notes_of(reference, claim, probes)
     if right is None:
         raise AssertionError(f"the reference cannot be tried for {part.id}: {claim.text}")
-    suspects = (_suspect(entry, claim, probes, right) for entry in topic.catalogue if part.id in entry.breaks)
-    return Expected(right, tuple(suspect for suspect in suspects if suspect))
+    tried = [(entry, entry.functions) for entry in topic.catalogue if part.id in entry.breaks]
+    if base is not None:  # what is right in itself comes first
+        mismatch = Misconception(_MISMATCH, _MISMATCH, base.section, (part.id,), (), base.module)
+        tried = [(mismatch, formulas) for formulas in topic.formulas] + tried
+    known: list[Suspect] = []
+    for entry, functions in tried:
+        suspect = _suspect(entry, {**functions, **below}, claim, probes, right)
+        mismatches = [one for one in known if one.name == _MISMATCH]
+        if suspect and not any(same_signature(suspect.signature, one.signature) for one in mismatches):
+            known.append(suspect)
+    return Expected(right, tuple(known))
 
 
-def _suspect(entry: Misconception, claim: Claim, probes: Sequence[Probe], right: tuple[Notes, ...]) -> Suspect | None:
+def _suspect(
+    entry: Misconception, functions: Functions, claim: Claim, probes: Sequence[Probe], right: tuple[Notes, ...]
+) -> Suspect | None:
     told = (entry.name, entry.sentence, entry.section, entry.breaks)
-    notes = notes_of(entry.functions, claim, probes)
+    notes = notes_of(functions, claim, probes)
     if notes is None:
         return Suspect(*told, (), entry.raises) if entry.raises else None
     if all(first_difference(a, b, claim.tolerance) is None for a, b in zip(notes, right, strict=True)):

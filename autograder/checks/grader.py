@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from autograder.bn_helper.calls import Call, Reply
 from autograder.bn_helper.judge import Judge, Verdict
 from autograder.bn_helper.parts import PARTS
-from autograder.checks.expectations import grading_expectations, hidden_probes, visible_probes
+from autograder.bn_helper.probes import Probe
+from autograder.checks.expectations import expectations_on, grading_expectations, hidden_probes, visible_probes
+from autograder.checks.topic import Misconception, Topic
 from autograder.checks.topics import topic_with
 
 
@@ -41,22 +44,44 @@ def verdict(part: str, call: Call, secret: str, assignment: str) -> Verdict:
     -------
     Verdict
     """
+    probes = partial(_probes, secret, assignment)
+    visible = len(visible_probes(part))
 
     def tried(call: Call) -> Verdict:
-        return Judge(
-            call,
-            lambda name: visible_probes(name) + hidden_probes(secret, assignment, name),
-            lambda name: grading_expectations(secret, assignment, name),
-            visible=len(visible_probes(part)),
-        ).verdict(part)
+        return Judge(call, probes, partial(grading_expectations, secret, assignment), visible).verdict(part)
 
     own = tried(call)
     topic = topic_with(part)
     if own.passed or PARTS[part].function not in topic.needs:
         return own
-    given = tried(Renamed(call, topic.given))
+    given, names = tried(Renamed(call, topic.given)), " and ".join(topic.given)
     if given.share > own.share:
-        return replace(given, remarks=("Tried with the given batchnorm_forward; with yours it loses more.",))
-    if given.findings != own.findings:  # the forward pass in force is not the given one
-        return replace(own, remarks=("Tried with your batchnorm_forward; with the given one it earns no more.",))
-    return own
+        return replace(given, remarks=(f"Tried with the given {names}; with yours it loses more.",))
+    if given.findings == own.findings:  # the forward pass in force is the given one
+        return own
+    base = _diagnosed(topic, Judge(call, probes, partial(grading_expectations, secret, assignment), visible))
+    if base is not None and not any(finding.suspects for finding in own.findings):
+        on_top = Judge(call, probes, partial(expectations_on, base, secret, assignment), visible).verdict(part)
+        return _explained(own, on_top, base, names)
+    return replace(own, remarks=(f"Tried with your {names}; with the given one it earns no more.",))
+
+
+def _probes(secret: str, assignment: str, part: str) -> tuple[Probe, ...]:
+    return visible_probes(part) + hidden_probes(secret, assignment, part)
+
+
+def _diagnosed(topic: Topic, judge: Judge) -> Misconception | None:
+    """Return the one misconception that a student's own version of what is given holds, if it is known."""
+    findings = judge.verdict(topic.diagnosed_by).findings
+    names = {suspect.name for finding in findings for suspect in finding.suspects}
+    return next((entry for entry in topic.catalogue if names == {entry.name}), None)
+
+
+def _explained(own: Verdict, on_top: Verdict, base: Misconception, names: str) -> Verdict:
+    """Say what is wrong on top of a forward pass that is wrong itself; the marks stay."""
+    forward = f"Your {names} gives what one gets when {base.sentence}"
+    named = {finding.claim: finding.suspects for finding in on_top.findings}
+    if not any(finding.claim in named for finding in own.findings):
+        return replace(own, remarks=(f"{forward}; to that one your gradient belongs. Mend it first.",))
+    findings = tuple(replace(f, suspects=named.get(f.claim, ())) for f in own.findings)
+    return replace(own, findings=findings, remarks=(f"{forward}; this is looked at on top of it.",))

@@ -83,6 +83,9 @@ class Topic:
     given : functions, each with another that may take its place: where a function that `needs` them loses marks with
         the student's own, it is tried with the given ones too, and the better result counts
     needs : names of those functions
+    diagnosed_by : the part that tells which misconception a student's own version of the given functions holds
+    reference_on : makes the reference that belongs to other versions of the given functions
+    formulas : right analytic functions, as one and as another student writes them
     """
 
     reference: Functions
@@ -91,3 +94,6 @@ class Topic:
     hidden: Callable[[np.random.Generator], tuple[Probe, ...]]
     given: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    diagnosed_by: str = ""
+    reference_on: Callable[[Functions], Functions] | None = None
+    formulas: tuple[Functions, ...] = ()
