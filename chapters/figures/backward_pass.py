@@ -168,7 +168,7 @@ def stages_of_gradient(x, gamma, beta, dout, eps):
     rows = [
         (dout, r"$dout$: what the layers above want"),
         (dout - dout.mean(axis=0), "minus its mean: nothing is left along the constant vector"),
-        (v["dx"] / factor, r"minus $\hat{x}\,\mathrm{mean}(dout\,\hat{x})$: little is left along $\hat{x}$"),
+        (v["dx"] / factor, r"minus $\hat{x}\,\mathrm{mean}(dout\,\hat{x})$: the part along $\hat{x}$ shrinks"),
     ]
     fig, axes = new_figure(3.6, nrows=len(rows), sharex=True)
     for ax, (values, title) in zip(axes, rows, strict=True):
