@@ -27,7 +27,7 @@ from autograder.checks.topics import CATALOGUE, TOPICS
 from autograder.course import FOLDER
 
 HELPER = FOLDER / "bn_helper"
-SOURCES = sorted(HELPER.glob("*.py"))
+SOURCES = sorted([*HELPER.glob("*.py"), *HELPER.glob("given/*.py")])
 FORWARD_PARTS = [part for part in PARTS if part.startswith("batchnorm_forward-")]
 RIGHT_FORWARD = functions_of(RIGHT["order_of_the_paper"])["batchnorm_forward"]
 
@@ -496,6 +496,10 @@ def test_the_data_file_is_small(built_course):
         assert (built_course.release(assignment) / "bn_helper" / "expected.json").stat().st_size < 200_000
 
 
-def test_the_forward_pass_is_given_only_where_it_is_not_asked_for(built_course):
-    assert not (built_course.release("forward") / "bn_helper" / "given.py").exists()
-    assert (built_course.release("backward") / "bn_helper" / "given.py").exists()
+@pytest.mark.parametrize(
+    ("assignment", "modules"),
+    [("forward", set()), ("backward", {"forward_pass"})],
+)
+def test_an_assignment_gives_what_its_notebook_imports_and_nothing_else(built_course, assignment, modules):
+    given = built_course.release(assignment) / "bn_helper" / "given"
+    assert {path.stem for path in given.glob("*.py")} == {"__init__", *modules}

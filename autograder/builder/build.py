@@ -1,5 +1,6 @@
 """Build assignments: text -> source notebook with its helper -> release version, by nbgrader's own converter."""
 
+import ast
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from autograder.checks.expectations import visible_expectations, visible_probes
 from autograder.course import ASSIGNMENTS, FOLDER, Course, Problem, assignment_names
 from autograder.nbgrader_runs import api, reason
 from autograder.sections import TITLES, section
+
+DATA = FOLDER.parent / "assets" / "data"
+_DATA = {"digits.py": "digits.csv.gz"}  # what a given module reads
 
 
 def build(course: Course, names: list[str]) -> list[Path]:
@@ -49,13 +53,37 @@ def _write_source(course: Course, text: Text, notebook: nbformat.NotebookNode) -
     if helper.exists():
         shutil.rmtree(helper)
     shutil.copytree(FOLDER / "bn_helper", helper, ignore=shutil.ignore_patterns("__pycache__"))
+    _keep_what_is_given(text, helper)
     functions = {PARTS[block.name].function for block in text.blocks if block.kind == "check"}
-    if "batchnorm_forward" in functions:
-        (helper / "given.py").unlink()  # what an assignment asks for it does not give
     held = [name for name, part in PARTS.items() if part.function in functions]
     expected = {part: visible_expectations(part) for part in held}
     sections = {label: section(label, course.book_url) for label in TITLES}
     Tables(sections, {topic_of(part): visible_probes(part) for part in held}, expected).write(helper / "expected.json")
+
+
+def _keep_what_is_given(text: Text, helper: Path) -> None:
+    """Leave of the given modules those from which the setup imports something, and lay the data beside them."""
+    setup = next((block for block in text.blocks if block.kind == "setup"), None)
+    used = imported_from("bn_helper", setup.content) if setup else set[str]()
+    asked = {block.name for block in text.blocks if block.kind == "solution"}
+    for module in sorted((helper / "given").glob("*.py")):
+        if module.name == "__init__.py":
+            continue
+        functions = {
+            node.name for node in ast.parse(module.read_text("utf-8")).body if isinstance(node, ast.FunctionDef)
+        }
+        if not used & functions:
+            module.unlink()
+        elif setup and asked & functions:
+            raise text.problem(setup.line, f"{min(asked & functions)} is asked for, so bn_helper cannot give it.")
+        elif module.name in _DATA:
+            shutil.copy(DATA / _DATA[module.name], helper)
+
+
+def imported_from(module: str, source: str) -> set[str]:
+    """Return the names that some code imports from a module."""
+    imports = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom))
+    return {alias.name for node in imports if node.module == module for alias in node.names}
 
 
 def _release(course: Course, name: str) -> None:

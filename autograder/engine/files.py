@@ -39,7 +39,7 @@ def work_files(submission: Path, helper: Path) -> tuple[dict[str, bytes], list[s
         room -= size
         files[str(name)] = path.read_bytes()
     for path in helper.rglob("*"):
-        if path.suffix in (".py", ".json"):
+        if path.suffix in (".py", ".json", ".gz"):
             files[f"bn_helper/{path.relative_to(helper)}"] = path.read_bytes()
     return files, oddities
 

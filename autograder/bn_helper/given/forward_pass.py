@@ -1,4 +1,4 @@
-"""The forward pass that the assignment `backward` gives, in train mode, written with matrices.
+"""The forward pass that the assignments `backward` and `network` give, in train mode, written with matrices.
 
 It is no model for your own forward pass: it has no test mode and keeps no running averages.
 """
