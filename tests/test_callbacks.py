@@ -172,6 +172,34 @@ def test_neither_side_sees_what_the_other_does_to_an_array(side):
     assert not mine.any()
 
 
+def test_a_function_that_writes_does_so_in_the_students_array(side):
+    def function(x, y):
+        x *= 2
+        return x + y
+
+    body = "x = np.ones(3)\ny = np.ones(2)\nr = f(x[1:], y)\nreturn x, y, r, f(1.0, y=2)"
+    x, y, r, number = tried(side, body, Function(function, writes=True))
+    assert np.array_equal(x, [1, 2, 2])
+    assert np.array_equal(y, np.ones(2))
+    assert np.array_equal(r, [3, 3])
+    assert number == 4
+
+
+def test_an_array_that_comes_back_is_the_students_own(side):
+    body = "x = np.zeros(3)\nr = f(x)\nx += 1\nreturn r, r is x, g(x) is x"
+    r, same, other = tried(side, body, Function(lambda x: x, writes=True), Function(lambda x: x))
+    assert np.array_equal(r, np.ones(3))
+    assert same
+    assert not other
+
+
+def test_an_array_that_cannot_be_written_stays_as_it_is(side):
+    body = "x = np.zeros(3)\nx.flags.writeable = False\nreturn f(x), x"
+    r, x = tried(side, body, Function(lambda x: np.add(x, 1, out=x), writes=True))
+    assert np.array_equal(r, np.ones(3))
+    assert np.array_equal(x, np.zeros(3))
+
+
 def test_a_dict_is_updated_as_by_a_function_of_ones_own(side):
     def function(param):
         param["running_mean"] = param["running_mean"] + 1

@@ -38,11 +38,15 @@ class Function:
         So many calls are answered.
     hidden : tuple of int
         Items of the returned tuple that never arrive, whatever they are.
+    writes : bool
+        What the function writes into an array appears in the student's, and an array that it returns as it came
+        arrives as the student's own.
     """
 
     of: Callable[..., Any]
     most: int = 20_000
     hidden: tuple[int, ...] = ()
+    writes: bool = False
 
 
 class Kept:
@@ -93,7 +97,7 @@ class Loan:
         return len(self.functions) - 1
 
     def run(self, place: int, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
-        """Run the function at `place` on copies of the arguments; update the dicts among them in place.
+        """Run the function at `place` on copies of the arguments; update the dicts, or whatever it writes, in place.
 
         Returns
         -------
@@ -131,6 +135,9 @@ class Loan:
         for arg, after in zip((*args, *named.values()), (*taken, *taken_named.values()), strict=True):
             if type(arg) is dict:
                 _update(arg, after)
+            elif function.writes and type(arg) is np.ndarray and arg.shape == after.shape and arg.flags.writeable:
+                np.copyto(arg, after)
+                given = arg if result is after else given
         return given
 
     def _taken(self, arg: Any) -> Any:

@@ -11,6 +11,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from autograder.bn_helper.calls import CallError, Function, Handle, Reply
 from autograder.bn_helper.lending import Kept, Loan
 from autograder.engine.jail import EngineFailure, Jail
@@ -260,8 +262,12 @@ class _Lent:
             result = self._loan.run(place, given, given_named)
         except Exception as error:  # a built-in one: `Loan.run` has seen to it
             return None if self.worn_out else {"turn": turn, "raised": type(error).__name__, "text": str(error.args[0])}
-        dicts = [arg if type(arg) is dict else None for arg in (*given, *given_named.values())]
-        return {"turn": turn, "result": self._encoded(result), "dicts": dicts}
+        mine = (*given, *given_named.values())
+        written = (dict, np.ndarray) if self._loan.functions[place].writes else (dict,)
+        afterwards = [arg if type(arg) in written else None for arg in mine]
+        own = next((number for number, arg in enumerate(mine) if arg is result and type(arg) is np.ndarray), None)
+        told = self._encoded(result) if own is None else {"argument": own}
+        return {"turn": turn, "result": told, "afterwards": afterwards}
 
     def _decoded(self, arg: Any) -> Any:
         match arg:

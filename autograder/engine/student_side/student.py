@@ -275,12 +275,19 @@ class Borrowed:
             raise OutOfTime
         if "raised" in answer:
             raise getattr(builtins, answer["raised"])(answer["text"])
-        for arg, after in zip((*args, *named.values()), answer["dicts"], strict=True):
-            if after is not None:
+        mine = (*args, *named.values())
+        for arg, after in zip(mine, answer["afterwards"], strict=True):
+            if type(after) is dict:
                 for name in arg.keys() - after.keys():
                     del arg[name]
                 arg.update(after)
-        return self._taken(answer["result"])
+            elif after is not None and arg.flags.writeable:
+                np.copyto(arg, after)
+        result = answer["result"]
+        if "argument" not in result:
+            return self._taken(result)
+        own = mine[result["argument"]]
+        return own if own.flags.writeable else answer["afterwards"][result["argument"]]
 
     def _given(self, arg: Any) -> dict[str, Any]:
         if type(arg) is Kept and arg in self._kept:
