@@ -119,7 +119,7 @@ def two_measures(entrywise, by_feature, tolerance):
     ax.minorticks_off()
     ax.set_xlabel("error of the right dx against the numerical one")
     ax.set_ylabel("batches that exceed it")
-    ax.legend(frameon=False, loc="lower left", labelcolor="linecolor")
+    ax.legend(frameon=False, loc="upper right", bbox_to_anchor=(0.97, 0.9), labelcolor="linecolor")
     return fig
 
 
