@@ -19,6 +19,7 @@ Link = Callable[[str], str]
 # How close a submission's signature must come to a misconception's, in units of the notes' scales.
 SIGNATURE_TOLERANCE = 2e-5
 _SIGNATURE_LENGTH = 6
+_ON_OWN = "Tried on top of your other functions: what is wrong in them costs their own marks alone."
 _LARGEST = 100  # times the right size: more is not projected
 
 
@@ -173,16 +174,27 @@ def _try_claims(
         return script(call, probes[number])
 
     findings: list[Finding] = []
-    earned = 0.0
+    earned, remarks = 0.0, dict[str, None]()
     for claim in part.claims:
         finding = _try_claim(part, claim, run, probes, expected[claim.text], visible)
+        if finding is not None and _right_on_own(claim, call, probes):
+            finding, remarks = None, {_ON_OWN: None}
         if finding is None:
             earned += claim.share
             continue
         findings.append(finding)
         if claim.core:
             return Verdict(part, 0.0, tuple(findings))  # the other claims would repeat the same news
-    return Verdict(part, earned, tuple(findings))
+    return Verdict(part, earned, tuple(findings), tuple(remarks))
+
+
+@np.errstate(all="ignore")
+def _right_on_own(claim: Claim, call: Call, probes: Sequence[Probe]) -> bool:
+    """Tell whether a claim that does not hold would hold, were it not for other functions of the student's."""
+    try:
+        return claim.on_own is not None and all(claim.on_own(call, probe) for probe in probes)
+    except Unusable:
+        return False
 
 
 @np.errstate(all="ignore")  # of the student's arithmetic, and of comparing what overflows

@@ -41,6 +41,8 @@ class Claim:
         without a part, where the core of its own part is right
     broken : names the properties of a right array that a wrong one lacks, in sentences; it gets the probe, the note's
         name and the array, and knows no right answer
+    on_own : tells whether the function does right by other functions of the student's, where these are wrong: then the
+        claim holds all the same, for what is wrong in them costs their own marks alone
     about : names of the notes that have to be right; all of them if empty. Claims with the same script share its run,
         in which a note may be an `Unusable`, for the claims that are about it; a misconception fits only if it fits
         all notes
@@ -54,6 +56,7 @@ class Claim:
     hint: str = ""
     betrays: tuple[str, str] | None = None
     broken: Callable[[Probe, str, np.ndarray], str] | None = None
+    on_own: Callable[[Call, Probe], bool] | None = None
     about: tuple[str, ...] = ()
 
     def asked(self, notes: Notes) -> Notes:
