@@ -13,7 +13,8 @@ from autograder.bn_helper.judge import scale_of
 from autograder.bn_helper.parts import PARTS
 from autograder.builder.text import read_text
 from autograder.checks import grader
-from autograder.checks.expectations import grading_expectations, hidden_probes, notes_of, visible_probes
+from autograder.checks.expectations import grading_expectations, hidden_probes, visible_probes
+from autograder.checks.trial import notes_of
 from autograder.course import ASSIGNMENTS
 
 SECRETS = ("one secret", "another secret", "a third secret")

@@ -24,9 +24,11 @@ from wrong_implementations.batchnorm import forward, forward_with_cache, jacobia
 
 import solutions
 from autograder.bn_helper.parts import PARTS
+from autograder.checks import expectations
 from autograder.checks.draw import generator
 from autograder.checks.expectations import hidden_probes, visible_probes
-from autograder.checks.topics import CATALOGUE, TOPICS
+from autograder.checks.separation import too_close
+from autograder.checks.topics import CATALOGUE, TOPICS, topic_with
 from autograder.checks.topics.batchnorm.catalogue import FORWARD
 from autograder.checks.topics.batchnorm.probes import construct
 from autograder.checks.topics.batchnorm.reference import REFERENCE
@@ -303,6 +305,42 @@ def test_no_wrong_implementation_hides_within_the_tolerance_of_a_part_that_it_br
             assert worst >= 100, (entry.name, part)
 
 
+# ---- misconceptions lie apart, or the inputs are drawn again ----
+
+
+@pytest.mark.parametrize("part", list(PARTS))
+def test_on_the_inputs_that_count_no_two_misconceptions_nearly_coincide(part):
+    for secret in SECRETS:
+        probes = visible_probes(part) + hidden_probes(secret, assignment_of(part), part)
+        assert not too_close(topic_with(part), PARTS[part], probes)
+
+
+def test_two_misconceptions_that_nearly_coincide_are_seen():
+    topic, part = TOPICS["batchnorm"], PARTS["batchnorm_forward-test"]
+    large = [
+        dataclasses.replace(probe, inputs={**probe.inputs, "running_var": np.full_like(probe.running_var, 40.0)})
+        for probe in topic.visible
+    ]
+    assert ("no eps", "constant eps") in too_close(topic, part, large)
+
+
+def test_a_draw_on_which_misconceptions_nearly_coincide_is_drawn_again(monkeypatch):
+    topic, part = TOPICS["batchnorm"], "batchnorm_forward-test"
+    draws = []
+
+    def hidden(rng):
+        draws.append(rng.random())
+        return topic.hidden(rng)
+
+    monkeypatch.setattr(expectations, "topic_with", lambda part: dataclasses.replace(topic, hidden=hidden))
+    monkeypatch.setattr(expectations, "too_close", lambda *_: [("a", "b")] * (len(draws) < 3))
+    expectations.hidden_probes.__wrapped__("a secret", "forward", part)
+    assert len(set(draws)) == 3
+    monkeypatch.setattr(expectations, "too_close", lambda *_: [("a", "b")])
+    with pytest.raises(AssertionError, match="nearly coincide"):
+        expectations.hidden_probes.__wrapped__("a secret", "forward", part)
+
+
 # ---- constructed inputs keep their promises ----
 
 
@@ -361,7 +399,8 @@ def test_dout_has_a_component_along_the_ones_along_x_hat_and_along_neither(drawn
 def test_running_averages_lie_far_from_the_statistics_of_the_batch(drawn):
     for probe in drawn:
         assert np.abs(probe.running_mean - probe.x.mean(axis=0)).min() > 0.5
-        assert (probe.running_var / probe.x.var(axis=0)).min() > 1.4
+        assert np.abs(np.log(probe.running_var / probe.x.var(axis=0))).min() > np.log(1.4)
+        assert probe.running_var.min() < 0.25 * probe.eps  # so that no eps and a small constant one differ
 
 
 def test_the_shapes_of_the_probes_separate_the_axes():

@@ -3,17 +3,17 @@
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-import numpy as np
-
-from autograder.bn_helper.calls import LocalCall
 from autograder.bn_helper.judge import Expected, Suspect, first_difference, same_signature, signature
 from autograder.bn_helper.parts import PARTS
-from autograder.bn_helper.parts.claims import Claim, Notes, Part, Unusable
+from autograder.bn_helper.parts.claims import Claim, Notes, Part
 from autograder.bn_helper.probes import Probe
 from autograder.checks.draw import generator
+from autograder.checks.separation import too_close
 from autograder.checks.topic import Functions, Misconception
 from autograder.checks.topics import topic_with
+from autograder.checks.trial import notes_of
 
+_MOST_DRAWS = 50
 _MISMATCH = "the formulas that belong to the right forward pass are fed with the numbers of another one"
 
 
@@ -24,8 +24,17 @@ def visible_probes(part: str) -> tuple[Probe, ...]:
 
 @cache
 def hidden_probes(secret: str, assignment: str, part: str) -> tuple[Probe, ...]:
-    """Return the probes of a part that only the grader holds: determined by the course's secret."""
-    return topic_with(part).hidden(generator(secret, assignment, part))
+    """Return the probes of a part that only the grader holds: determined by the course's secret.
+
+    A draw on which two misconceptions nearly coincide is drawn again.
+    """
+    topic = topic_with(part)
+    for draw in range(_MOST_DRAWS):
+        probes = topic.hidden(generator(secret, assignment, part, *([str(draw)] if draw else [])))
+        pairs = too_close(topic, PARTS[part], visible_probes(part) + probes)
+        if not pairs:
+            return probes
+    raise AssertionError(f"{part}: on every draw some misconceptions nearly coincide, such as {pairs[0]}")
 
 
 def expectations(part: Part, probes: Sequence[Probe], base: Misconception | None = None) -> dict[str, Expected]:
@@ -52,16 +61,6 @@ def grading_expectations(secret: str, assignment: str, part: str) -> Mapping[str
 def expectations_on(base: Misconception, secret: str, assignment: str, part: str) -> Mapping[str, Expected]:
     """Return what is right for a part on top of functions that hold a misconception."""
     return expectations(PARTS[part], visible_probes(part) + hidden_probes(secret, assignment, part), base)
-
-
-def notes_of(functions: Functions, claim: Claim, probes: Sequence[Probe]) -> tuple[Notes, ...] | None:
-    """Run a claim's script with given functions; None if it cannot be run to the end."""
-    call = LocalCall(functions)
-    try:
-        with np.errstate(all="ignore"):
-            return tuple(claim.script(call, probe) for probe in probes)
-    except Unusable:
-        return None
 
 
 def _expected(part: Part, claim: Claim, probes: Sequence[Probe], base: Misconception | None) -> Expected:

@@ -32,7 +32,7 @@ def construct(rng: np.random.Generator, N: int, D: int, eps: float, momentum: fl
         "beta": column_values(rng, 0.3, 0.9, D),
         "dout": column_values(rng, 0.4, 0.8, D) + column_values(rng, 0.5, 0.9, D) * z + noise(rng, z),
         "running_mean": column_values(rng, 2.0, 3.0, D),
-        "running_var": rng.permutation(np.linspace(1.5, 3.5, D)) * eps * 4,
+        "running_var": rng.permutation(np.append(0.2, np.linspace(6.0, 14.0, D - 1))) * eps,
         "eps": eps,
         "momentum": momentum,
     }
