@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from autograder.engine.jail import Jail
+from autograder.engine.jail import Jail, Opening
 from autograder.engine.session import Session
 from autograder.engine.student_side.policy import PolicyFailure
 
@@ -70,8 +70,8 @@ def is_open(n):
 """
 
 
-def break_out(jail: Jail) -> list[str]:
-    """Try every way out; return a sentence for each that is free.
+def break_out(jail: Jail, opening: Opening | None = None) -> list[str]:
+    """Try every way out, from behind an assignment's first cells if they are given; return a sentence for each one.
 
     Raises
     ------
@@ -81,7 +81,14 @@ def break_out(jail: Jail) -> list[str]:
     if not jail.isolated:
         return ["submissions run in no jail"]
     free = []
-    with socket.create_server(("127.0.0.1", 0)) as server, Session(jail) as other, Session(jail) as session:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        Session(jail, opening=opening) as other,
+        Session(jail, opening=opening) as session,
+    ):
+        for source in opening.cells if opening else ():
+            session.run_cell(source)
+            other.run_cell(source)
         other.run_cell("open('/work/mine', 'w').write('mine')")
         session.run_cell(_PRELUDE)
         ways = attempts(server.getsockname()[1])

@@ -38,10 +38,16 @@ def work_files(submission: Path, helper: Path) -> tuple[dict[str, bytes], list[s
             break
         room -= size
         files[str(name)] = path.read_bytes()
-    for path in helper.rglob("*"):
-        if path.suffix in (".py", ".json", ".gz"):
-            files[f"bn_helper/{path.relative_to(helper)}"] = path.read_bytes()
-    return files, oddities
+    return files | helper_files(helper), oddities
+
+
+def helper_files(helper: Path) -> dict[str, bytes]:
+    """Read the course's own `bn_helper`."""
+    return {
+        f"bn_helper/{path.relative_to(helper)}": path.read_bytes()
+        for path in sorted(helper.rglob("*"))
+        if path.suffix in (".py", ".json", ".gz")
+    }
 
 
 def _wanted(path: Path, name: Path) -> bool:

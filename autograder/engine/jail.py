@@ -8,16 +8,17 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from packaging.requirements import Requirement
 
-from autograder.engine.student_side import policy
+from autograder.engine.student_side import policy, wire
 
 STUDENT_SIDE = Path(__file__).with_name("student_side")
 
@@ -60,9 +61,28 @@ class Student:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
+@dataclass(frozen=True)
+class Opening:
+    """The first cells of an assignment, which stand there before anything that a student writes.
+
+    Who leaves them as they are need not wait for them: submissions are forked behind them.
+
+    Parameters
+    ----------
+    cells : tuple of str
+    files : mapping from relative paths to contents
+        The work folder in which they run.
+    """
+
+    cells: tuple[str, ...]
+    files: Mapping[str, bytes]
+
+
 @dataclass
 class Jail:
     """The warm process; `student()` forks a submission's process from it.
+
+    Processes that are forked from this one share the warm process. If it ends, each makes one of its own.
 
     Parameters
     ----------
@@ -72,11 +92,25 @@ class Jail:
 
     isolated: bool = True
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
+    _owner: int = field(default=0, init=False, repr=False)
+    _up: bool = field(default=False, init=False, repr=False)
     _control: socket.socket = field(init=False, repr=False)
     _complaints: IO[bytes] = field(init=False, repr=False)
+    _opened: "_Opened | None" = field(default=None, init=False, repr=False)
 
-    def student(self) -> Student:
-        """Fork a process for a submission.
+    def launch(self) -> None:
+        """Start the warm process without waiting until it is up.
+
+        Raises
+        ------
+        PolicyFailure
+            If a part of the jail is missing.
+        """
+        if self._process is None:
+            self._start()
+
+    def student(self, opening: Opening | None = None) -> Student:
+        """Fork a process for a submission, if an opening is given with its cells run.
 
         Raises
         ------
@@ -85,30 +119,78 @@ class Jail:
         """
         folder = None if self.isolated else Path(tempfile.mkdtemp(prefix="submission-"))
         for attempt in (1, 2):
-            if self._process is None or self._process.poll() is not None:
-                self._start()
             try:
-                return self._fork(folder)
+                self._await()
+                control = self._control if opening is None else self._open(opening).control
+                return self._fork(control, folder)
             except OSError as error:
+                complaint = str(error) or self._complaint()
                 self.close()
                 if attempt == 2:
-                    raise EngineFailure(f"no process for the submission: {error or self._complaint()}") from error
+                    raise EngineFailure(f"no process for the submission: {complaint}") from error
         raise AssertionError
+
+    def outputs(self, opening: Opening) -> list[list[dict[str, Any]]] | None:
+        """Return what the cells of an opening put out; None if submissions cannot be forked behind it.
+
+        Raises
+        ------
+        EngineFailure
+            If there is no warm process to be had.
+        """
+        if not self.isolated or not opening.cells:
+            return None
+        try:
+            self._await()
+            return self._open(opening).outputs
+        except OSError:
+            self.close()
+            return None
 
     def close(self) -> None:
         """End the warm process and every submission that was forked from it."""
-        if self._process is not None:
+        if self._process is None:
+            return
+        if self._owner == os.getpid():
             self._process.kill()
             self._process.wait()
-            self._control.close()
-            self._complaints.close()
-            self._process = None
+        self._control.close()
+        self._complaints.close()
+        self._process = None
+        self._close_opened()
 
-    def _fork(self, folder: Path | None) -> Student:
+    def _close_opened(self) -> None:
+        if self._opened is not None:
+            self._opened.control.close()
+            self._opened = None
+
+    def _open(self, opening: Opening) -> "_Opened":
+        """Have a process forked that runs the opening and from then on forks as the warm process does."""
+        if self._opened is not None and self._opened.opening == opening:
+            return self._opened
+        self._close_opened()
+        control, their_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs, their_control, ours:
+                socket.send_fds(self._control, [b"open"], [their_control.fileno(), theirs.fileno()])
+                theirs.close()
+                wire.send(ours, {"cells": list(opening.cells), "files": dict(opening.files)})
+                outputs = wire.receive(ours, time.monotonic() + _START_SECONDS)
+        except (wire.WireError, EOFError) as error:
+            control.close()
+            raise OSError(f"the first cells cannot be run: {error}") from error
+        except BaseException:
+            control.close()
+            raise
+        self._opened = _Opened(opening, control, outputs)
+        return self._opened
+
+    def _fork(self, control: socket.socket, folder: Path | None) -> Student:
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                socket.send_fds(self._control, [str(folder or policy.WORK).encode()], [theirs.fileno()])
+                socket.send_fds(control, [str(folder or policy.WORK).encode()], [theirs.fileno()])
             ours.settimeout(_START_SECONDS)
             leader, descriptors, _, _ = socket.recv_fds(ours, 64, 1)
             if not descriptors:
@@ -121,8 +203,9 @@ class Jail:
 
     def _start(self) -> None:
         self.close()
-        prepared = self._isolated() if self.isolated else self._open()
-        ours, theirs = socket.socketpair()
+        prepared = self._isolated() if self.isolated else self._unconfined()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._owner, self._up = os.getpid(), False
         self._control, self._complaints = ours, tempfile.TemporaryFile()  # noqa: SIM115 - read when something fails
         with theirs, tempfile.TemporaryFile() as program:
             program.write(prepared.seccomp)
@@ -137,16 +220,24 @@ class Jail:
                 env=prepared.environment,
                 start_new_session=True,
             )
-        ours.settimeout(_START_SECONDS)
+
+    def _await(self) -> None:
+        """Wait until a warm process is up."""
+        if self._process is None or (self._owner == os.getpid() and self._process.poll() is not None):
+            self._start()
+        if self._up:
+            return
+        self._control.settimeout(_START_SECONDS)
         try:
-            up = ours.recv(16)
+            up = self._control.recv(16)
         except OSError:
             up = b""
         if up != b"ready":
             complaint = self._complaint()
             self.close()
             raise EngineFailure(f"the warm process does not start: {complaint}")
-        ours.settimeout(None)
+        self._control.settimeout(None)
+        self._up = True
 
     def _isolated(self) -> "_Prepared":
         if shutil.which("bwrap") is None:
@@ -156,7 +247,7 @@ class Jail:
         command = [*jail, *settings, *_PYTHON, "/jail", "/packages"]
         return _Prepared(command, {"PATH": os.environ.get("PATH", os.defpath)}, policy.seccomp_program())
 
-    def _open(self) -> "_Prepared":
+    def _unconfined(self) -> "_Prepared":
         command = [*_PYTHON, str(STUDENT_SIDE.parent), sysconfig.get_path("purelib")]
         return _Prepared(command, environment(tempfile.gettempdir()))
 
@@ -164,6 +255,15 @@ class Jail:
         self._complaints.seek(0)
         lines = self._complaints.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else "it does not say why"
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A process that has run an opening: where it takes requests, and what the cells put out."""
+
+    opening: Opening
+    control: socket.socket
+    outputs: list[list[dict[str, Any]]] | None
 
 
 @dataclass(frozen=True)

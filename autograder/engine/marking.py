@@ -1,5 +1,6 @@
 """Run a rebuilt notebook and mark its graded cells."""
 
+import itertools
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from autograder.bn_helper.parts import PARTS
 from autograder.checks import grader
 from autograder.checks.expectations import visible_expectations, visible_probes
 from autograder.checks.topics import topic_with
-from autograder.engine.jail import Jail
+from autograder.engine.jail import Jail, Opening
 from autograder.engine.session import Limits, Session
 from autograder.sections import link
 
@@ -37,6 +38,8 @@ class Marker:
     book_url : str
         Where messages send students to.
     limits : Limits
+    opening : Opening, optional
+        The assignment's first cells: a notebook that begins with them is run from behind them.
     """
 
     assignment: str
@@ -44,6 +47,7 @@ class Marker:
     jail: Jail
     book_url: str = ""
     limits: Limits = field(default_factory=Limits)
+    opening: Opening | None = None
 
     def mark(self, notebook: NotebookNode, files: dict[str, bytes]) -> None:
         """Run the cells and replace all outputs; a graded cell's text is not run, its grade id says what to try.
@@ -53,9 +57,10 @@ class Marker:
         EngineFailure
             If the engine itself could not do its work; then nothing may be marked.
         """
+        opening = self.opening if self.opening and begins_with(notebook, self.opening) else None
         with (
-            Session(self.jail, files, self.limits) as shown,
-            Session(self.jail, files, self.limits, plots=False) as tried,
+            Session(self.jail, files, self.limits, opening=opening) as shown,
+            Session(self.jail, files, self.limits, plots=False, opening=opening) as tried,
         ):
             for cell in notebook.cells:
                 if cell.cell_type != "code":
@@ -79,6 +84,19 @@ class Marker:
         message = verdict.message(lambda label: link(label, self.book_url))
         record = _record(verdict, score, points, self.jail.isolated)
         return _marked(f"{message}\n{score:g} of {points:g} points.", score, record)
+
+
+def opening_of(template: NotebookNode, files: dict[str, bytes]) -> Opening:
+    """Return the cells of an assignment in front of the first one in which a student writes, or that is graded."""
+    code = (cell for cell in template.cells if cell.cell_type == "code")
+    first = itertools.takewhile(lambda cell: not is_solution(cell) and not is_grade(cell), code)
+    return Opening(tuple(cell.source for cell in first), files)
+
+
+def begins_with(notebook: NotebookNode, opening: Opening) -> bool:
+    """Tell whether the first cells of a notebook are those of an opening."""
+    code = (cell.source for cell in notebook.cells if cell.cell_type == "code")
+    return tuple(itertools.islice(code, len(opening.cells))) == opening.cells
 
 
 def _shown(verdict: Verdict, shown: Session) -> Verdict:

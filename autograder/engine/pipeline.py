@@ -17,9 +17,9 @@ from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades
 from nbgrader.utils import parse_utc
 
 from autograder.course import FOLDER, Course, Problem, secret
-from autograder.engine.files import work_files
+from autograder.engine.files import helper_files, work_files
 from autograder.engine.jail import EngineFailure, Jail
-from autograder.engine.marking import Marker
+from autograder.engine.marking import Marker, opening_of
 from autograder.engine.reading import find_notebook, read_notebook
 from autograder.engine.rebuild import rebuild, release_oddity
 
@@ -132,7 +132,8 @@ class Grader:
 
     @cached_property
     def marker(self) -> Marker:
-        return Marker(self.assignment, secret(self.course.root), self.jail, self.course.book_url)
+        opening = opening_of(self.template, helper_files(self.course.source(self.assignment) / "bn_helper"))
+        return Marker(self.assignment, secret(self.course.root), self.jail, self.course.book_url, opening=opening)
 
     def grade(self, submission: Submission) -> Outcome:
         """Grade a submission: rebuild its notebook, run and mark it, save the marks, then the marked notebook.

@@ -100,7 +100,7 @@ def bubblewrap(python: Path, packages: Iterable[Path], student_side: Path) -> li
     for path in packages:
         command += ["--ro-bind", str(path), f"/packages/{path.name}"]
     command += ["--ro-bind", str(student_side), "/jail/student_side"]
-    command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--dir", WORK, "--remount-ro", "/"]
+    command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", WORK, "--remount-ro", "/"]
     return command
 
 

@@ -389,7 +389,8 @@ def _describe(error: BaseException) -> dict[str, Any]:
     }
 
 
-def _lay(files: dict[str, bytes]) -> None:
+def lay(files: dict[str, bytes]) -> None:
+    """Write files into the current folder."""
     for name, content in files.items():
         path = Path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -405,7 +406,8 @@ def serve(connection: socket.socket, shell: Shell) -> None:
         Leads to the grader.
     shell : Shell
     """
-    sys.path.append(os.getcwd())  # last, so that a numpy.py beside the notebook hides nothing
+    if sys.path[-1] != os.getcwd():
+        sys.path.append(os.getcwd())  # last, so that a numpy.py beside the notebook hides nothing
     calls = Calls(shell, connection)
     wire.send(connection, {"ready": True})
     while True:
@@ -416,7 +418,7 @@ def serve(connection: socket.socket, shell: Shell) -> None:
         answer: dict[str, Any]
         match request["do"]:
             case "files":
-                _lay(request["files"])
+                lay(request["files"])
                 if not request["plots"]:
                     shell.hide_plots()
                 answer = {}

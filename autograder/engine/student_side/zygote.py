@@ -4,16 +4,20 @@ It serves one request at a time on its control socket: a descriptor comes in, on
 grader; the fork answers there with a descriptor by which the grader can end it and everything that it started.
 """
 
+import gc
 import os
 import signal
 import socket
 import sys
-from typing import TextIO
+from dataclasses import dataclass, replace
+from typing import NoReturn, TextIO
 
 import matplotlib.pyplot  # noqa: F401 - loaded here once for every fork
 import numpy  # noqa: F401
 
-from . import policy, student
+from . import policy, student, wire
+
+_SECONDS = 30.0  # for each of an assignment's first cells
 
 
 def serve(control: int, seccomp: int) -> None:
@@ -31,19 +35,57 @@ def serve(control: int, seccomp: int) -> None:
     if seccomp >= 0:
         with open(seccomp, "rb") as file:
             program = file.read()
-    complaints = sys.stderr
-    shell = student.Shell()
+    complaints = sys.stderr  # before the shell takes its place
+    zygote = _Zygote(requests, program, student.Shell(), complaints)
+    gc.freeze()  # what is loaded now stays: forks need not look at it, nor copy it
     requests.send(b"ready")
-    while True:
-        folder, descriptors, _, _ = socket.recv_fds(requests, 4096, 1)
-        if not descriptors:
-            os._exit(0)
-        _reap()
-        if os.fork() == 0:
-            requests.close()
-            with _last_words(complaints):
-                _begin(socket.socket(fileno=descriptors[0]), folder.decode(), program, shell, complaints)
-        os.close(descriptors[0])
+    zygote.serve()
+
+
+@dataclass
+class _Zygote:
+    """Forks on request: submissions, or another one of its kind that has run the first cells of an assignment."""
+
+    requests: socket.socket
+    program: bytes | None
+    shell: student.Shell
+    complaints: TextIO
+
+    def serve(self) -> NoReturn:
+        while True:
+            asked, descriptors, _, _ = socket.recv_fds(self.requests, 4096, 2)
+            if not descriptors:
+                os._exit(0)
+            _reap()
+            if os.fork() == 0:
+                self.requests.close()
+                with _last_words(self.complaints):
+                    if asked == b"open":
+                        self._open(*(socket.socket(fileno=descriptor) for descriptor in descriptors))
+                    connection = socket.socket(fileno=descriptors[0])
+                    _begin(connection, asked.decode(), self.program, self.shell, self.complaints)
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def _open(self, requests: socket.socket, connection: socket.socket) -> NoReturn:
+        """Run the first cells of an assignment, tell what they put out, and serve behind them."""
+        opening = wire.receive(connection)
+        os.chdir(policy.WORK)
+        student.lay(opening["files"])
+        sys.path.append(policy.WORK)
+        outputs = []
+        for source in opening["cells"]:
+            told, late = self.shell.run(source, _SECONDS)
+            if late or any(output["output_type"] == "error" for output in told):
+                wire.send(connection, None)
+                os._exit(0)
+            outputs.append(told)
+        gc.collect()
+        gc.freeze()
+        wire.send(connection, outputs)
+        connection.close()
+        replace(self, requests=requests).serve()
+        raise AssertionError
 
 
 class _last_words:  # noqa: N801 - reads as a statement
