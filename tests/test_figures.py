@@ -380,6 +380,13 @@ def test_the_graph_shows_the_gradients_that_the_backward_pass_computes(drawn):
     assert {"(-0.375, 1.125, 0.125, -0.875)", "-2", "-0.75", "(-2, 4, 2, 0)", "3", "2"} <= shown
 
 
+def test_a_graph_to_be_filled_in_shows_the_gradient_that_arrives_and_no_other():
+    figure = backward_pass.graph(*LAYER, known=["out"])
+    shown = [text.get_text() for text in figure.axes[0].texts]
+    assert shown.count("?") == 6
+    assert "(\N{MINUS SIGN}1, 2, 1, 0)" in shown
+
+
 def test_bars_of_the_three_paths_add_up_to_the_last_row(drawn):
     figure, _ = drawn[backward_pass.three_paths]
     *parts, total = ([bar.get_height() for bar in ax.patches] for ax in figure.axes)

@@ -63,8 +63,16 @@ def written(values):
     return numbers[0] if len(numbers) == 1 else "(" + ", ".join(numbers) + ")"
 
 
-def graph(x, gamma, beta, dout, eps):
-    """Draw the graph of the layer for one feature: values, gradients, shapes, and what each arrow multiplies by."""
+def graph(x, gamma, beta, dout, eps, known=None):
+    """Draw the graph of the layer for one feature: values, gradients, shapes, and what each arrow multiplies by.
+
+    Parameters
+    ----------
+    x, gamma, beta, dout, eps
+        As for `nodes`.
+    known : collection of str, optional
+        The nodes whose gradient is shown; that of the others is left open. By default all.
+    """
     v = nodes(x, gamma, beta, dout, eps)
     inv_std = 1 / np.sqrt(v["var"] + eps)
     deviation = x - v["mu"]
@@ -83,7 +91,8 @@ def graph(x, gamma, beta, dout, eps):
         top = bottom + 1.5
         ax.text(left + 0.12, top - 0.12, rf"${symbol}$  {shape}", va="top", fontsize=7.5, color=GREY)
         ax.text(left + 0.12, top - 0.56, written(v[name]), va="top", fontsize=8, color=colour)
-        ax.text(left + 0.12, top - 1.02, written(v[f"d{name}"]), va="top", fontsize=8, color=SLOPE)
+        gradient = written(v[f"d{name}"]) if known is None or name in known else "?"
+        ax.text(left + 0.12, top - 1.02, gradient, va="top", fontsize=8, color=SLOPE)
 
     def arrow(start, end, label, place, dashed=False, **text):
         style = {"arrowstyle": "-|>", "color": GREY, "linewidth": 1.1, "linestyle": "--" if dashed else "-"}
