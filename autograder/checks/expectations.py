@@ -68,7 +68,8 @@ def _expected(part: Part, claim: Claim, probes: Sequence[Probe], base: Misconcep
     below: Functions = {}
     reference = topic.reference
     if base is not None and topic.reference_on is not None:
-        below = {name: base.functions[name] for name in topic.given}
+        diagnosed = PARTS[topic.diagnosed_by].function
+        below = {diagnosed: base.functions[diagnosed]}
         reference = topic.reference_on(below)
     right = notes_of(reference, claim, probes)
     if right is None:

@@ -30,6 +30,7 @@ def verdict(part: str, call: Call, secret: str, assignment: str) -> Verdict:
 
     A backward pass is tried with the forward pass that the notebook has; if that loses marks, with the given
     one too, and the better result counts.
+    Where none is given, it may be the gradient of a wrong forward pass that the topic carries.
 
     Parameters
     ----------
@@ -54,16 +55,22 @@ def verdict(part: str, call: Call, secret: str, assignment: str) -> Verdict:
     topic = topic_with(part)
     if own.passed or PARTS[part].function not in topic.needs:
         return own
-    given, names = tried(Renamed(call, topic.given)), " and ".join(topic.given)
-    if given.share > own.share:
-        return replace(given, remarks=(f"Tried with the given {names}; with yours it loses more.",))
-    if given.findings == own.findings:  # the forward pass in force is the given one
-        return own
+    if topic.given:
+        given, names = tried(Renamed(call, topic.given)), " and ".join(topic.given)
+        if given.share > own.share:
+            return replace(given, remarks=(f"Tried with the given {names}; with yours it loses more.",))
+        if given.findings == own.findings:  # the forward pass in force is the given one
+            return own
+        own = replace(own, remarks=(f"Tried with your {names}; with the given one it earns no more.",))
     base = _diagnosed(topic, Judge(call, probes, partial(grading_expectations, secret, assignment), visible))
-    if base is not None and not any(finding.suspects for finding in own.findings):
-        on_top = Judge(call, probes, partial(expectations_on, base, secret, assignment), visible).verdict(part)
-        return _explained(own, on_top, base, names)
-    return replace(own, remarks=(f"Tried with your {names}; with the given one it earns no more.",))
+    told = any(finding.suspects for finding in own.findings)
+    if base is None or (base.name not in topic.carried if topic.carried else told):
+        return own
+    on_top = Judge(call, probes, partial(expectations_on, base, secret, assignment), visible).verdict(part)
+    forward = f"Your {PARTS[topic.diagnosed_by].function} gives what one gets when {base.sentence}"
+    if base.name in topic.carried and on_top.share > own.share:
+        return replace(on_top, remarks=(f"{forward}; this is tried as the gradient of that one.",))
+    return own if told else _explained(own, on_top, forward)
 
 
 def _probes(secret: str, assignment: str, part: str) -> tuple[Probe, ...]:
@@ -77,9 +84,8 @@ def _diagnosed(topic: Topic, judge: Judge) -> Misconception | None:
     return next((entry for entry in topic.catalogue if names == {entry.name}), None)
 
 
-def _explained(own: Verdict, on_top: Verdict, base: Misconception, names: str) -> Verdict:
+def _explained(own: Verdict, on_top: Verdict, forward: str) -> Verdict:
     """Say what is wrong on top of a forward pass that is wrong itself; the marks stay."""
-    forward = f"Your {names} gives what one gets when {base.sentence}"
     named = {finding.claim: finding.suspects for finding in on_top.findings}
     if not any(finding.claim in named for finding in own.findings):
         return replace(own, remarks=(f"{forward}; to that one your gradient belongs. Mend it first.",))

@@ -86,6 +86,7 @@ class Topic:
     diagnosed_by : the part that tells which misconception a student's own version of the given functions holds
     reference_on : makes the reference that belongs to other versions of the given functions
     formulas : right analytic functions, as one and as another student writes them
+    carried : misconceptions that cost nothing where a function `needs` another: it may belong to the other as diagnosed
     """
 
     reference: Functions
@@ -97,3 +98,4 @@ class Topic:
     diagnosed_by: str = ""
     reference_on: Callable[[Functions], Functions] | None = None
     formulas: tuple[Functions, ...] = ()
+    carried: tuple[str, ...] = ()
