@@ -8,7 +8,7 @@ COURSE_SOURCES := $(shell find autograder solutions -type f \( -name '*.py' -o -
 # On small matrices, BLAS threads that wait for each other are slower than one.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: all book assignments sample test soak lint format clean help
+.PHONY: all book assignments sample test mutants soak lint format clean help
 
 all: book assignments sample
 	@echo
@@ -25,6 +25,7 @@ help:
 	@echo "make assignments  the notebooks, in autograder/release"
 	@echo "make sample       the sample class, graded, in _build/sample"
 	@echo "make soak         long random campaigns, of which make test runs a short seeded part"
+	@echo "make mutants      changes solutions/ in every small way; the grader must notice"
 	@echo "make lint         style and types;  make format  mends the style"
 	@echo "make clean        removes what make made, the environment and a real course's files excepted"
 
@@ -61,6 +62,9 @@ _build/sample.txt: .venv/book $(COURSE_SOURCES)
 test: .venv/tests lint
 	$(PY) -m pip check
 	$(PY) -m pytest
+
+mutants: .venv/tests
+	$(PY) -m benchmarks.mutants
 
 soak: .venv/tests
 	SOAK=1 $(PY) -m pytest -m soak

@@ -402,7 +402,21 @@ SECOND = FORWARD | BACKWARD
 # ---- mistakes of which the catalogue knows nothing ----
 
 
+def defaults(**values):
+    """Return a forward pass that takes other values where bn_param gives none."""
+
+    def batchnorm_forward(x, gamma, beta, bn_param):
+        for name, value in values.items():
+            bn_param.setdefault(name, value)
+        return forward()["batchnorm_forward"](x, gamma, beta, bn_param)
+
+    return {"batchnorm_forward": batchnorm_forward}
+
+
 OUTSIDE = {
+    "a larger default for eps": defaults(eps=1e-3),
+    "a default for eps of zero": defaults(eps=0.0),
+    "a larger default for momentum": defaults(momentum=0.99),
     "a tanh behind x_hat": forward(hat=lambda x, m, v, eps: np.tanh(divided(x, m, v, eps))),
     "the median for the mean": forward(moments=lambda x: (np.median(x, axis=0), x.var(axis=0))),
     "the mean absolute deviation": forward(moments=lambda x: (x.mean(0), np.abs(x - x.mean(0)).mean(0) ** 2)),

@@ -50,6 +50,25 @@ def train_constant_column(call: Call, probe: Probe) -> Notes:
     return {"out": _forward(call, x, probe, _train(probe))[0]}
 
 
+def train_default_eps(call: Call, probe: Probe) -> Notes:
+    param = _train(probe, eps=1e-5)
+    given = _forward(call, probe.x, probe, param)[0]
+    return {"without eps in bn_param, it is 1e-5": _same_without(call, probe, param, "eps", lambda out, _: out, given)}
+
+
+def _same_without(
+    call: Call, probe: Probe, param: dict[str, Any], key: str, seen: Callable[[Any, Any], Any], given: np.ndarray
+) -> bool:
+    """Tell whether a call without a key of bn_param gives the same as with it; a KeyError for it is as good."""
+    param = {name: value for name, value in param.items() if name != key}
+    reply = call("batchnorm_forward", probe.x, probe.gamma, probe.beta, param)
+    if reply.error is not None and "KeyError" in reply.error.kinds:
+        return True
+    out, _, reply = _forward(call, probe.x, probe, param)
+    found = seen(out, reply.arguments[3])
+    return found.shape == given.shape and np.allclose(found, given, rtol=1e-7, atol=1e-9, equal_nan=True)
+
+
 def train_keeps(call: Call, probe: Probe) -> Notes:
     return _kept(_forward(call, probe.x, probe, _train(probe))[2])
 
@@ -98,7 +117,15 @@ def running_start(call: Call, probe: Probe) -> Notes:
     param = {"mode": "train", "eps": probe.eps, "momentum": probe.momentum}
     after = _forward(call, probe.x, probe, param)[2].arguments[3]
     names = ("running_mean", "running_var")
-    return {f"{name} after one batch, with no start given,": _running(after, name) for name in names}
+    started = {f"{name} after one batch, with no start given,": _running(after, name) for name in names}
+
+    def mean(_: Any, after: Any) -> np.ndarray:
+        return _running(after, "running_mean")
+
+    param = _train(probe, momentum=0.9)
+    given = mean(None, _forward(call, probe.x, probe, param)[2].arguments[3])
+    same = _same_without(call, probe, _train(probe, momentum=0.9), "momentum", mean, given)
+    return started | {"without momentum in bn_param, it is 0.9": same}
 
 
 def test_values(call: Call, probe: Probe) -> Notes:
@@ -280,7 +307,8 @@ PARTS = (
         "batchnorm_forward",
         "sec-forward-normalize",
         (
-            Claim("out is right in train mode", train_values, 0.75, core=True),
+            Claim("out is right in train mode", train_values, 0.6875, core=True),
+            Claim("eps has its default", train_default_eps, 0.0625),
             Claim("out is right where a column of x is constant", train_constant_column, 0.0625),
             Claim("out is right in float32", train_float32, 0.0625, tolerance=1e-4),
             Claim("x, gamma and beta are not modified", train_keeps, 0.125),
