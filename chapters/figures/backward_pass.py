@@ -371,13 +371,15 @@ def loss_and_biases(runs, window=10):
     """
     fig, axes = new_figure(4.3, nrows=2, sharex=True)
     for kind, run in runs.items():
-        colour, line, _ = LOOK[kind]
+        colour, line, name = LOOK[kind]
         smooth = np.convolve(run.losses, np.full(window, 1 / window), mode="valid")
-        axes[0].plot(np.arange(len(smooth)) + window, smooth, line, color=colour)
+        steps = np.arange(len(smooth)) + window
+        axes[0].plot(steps, smooth, line, color=colour)
         axes[1].plot(np.arange(1, len(run.biases) + 1), run.biases, line, color=colour)
-    steps = len(runs["held"].losses)
-    for kind, at, height in (("plain", 1, 1.75), ("held", 1, 0.78), ("right", 0.3, 0.7)):
-        axes[0].text(at * steps, height, LOOK[kind][2], color=LOOK[kind][0], ha="right")
+        end = int(0.4 * len(smooth)) if kind == "right" else len(smooth)
+        beside = smooth[max(0, end - int(0.45 * len(smooth))) : end]
+        height, side = (beside.min() - 0.06, "top") if kind == "right" else (beside.max() + 0.04, "bottom")
+        axes[0].text(steps[end - 1], height, name, color=colour, ha="right", va=side)
     axes[0].set_ylim(0, None)
     axes[0].set_ylabel("loss")
     axes[1].set_ylabel("norm of the biases")
