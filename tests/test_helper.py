@@ -20,14 +20,16 @@ from wrong_implementations import OUTSIDE, SECOND
 from wrong_implementations.batchnorm import notebook
 
 import solutions
-from autograder.bn_helper import judge
+from autograder.bn_helper import judge, pictures
 from autograder.bn_helper.parts import PARTS
+from autograder.bn_helper.tables import Tables
+from autograder.checks import expectations
 from autograder.checks.expectations import hidden_probes
 from autograder.checks.topics import CATALOGUE, TOPICS
 from autograder.course import FOLDER
 
 HELPER = FOLDER / "bn_helper"
-SOURCES = sorted([*HELPER.glob("*.py"), *HELPER.glob("given/*.py")])
+SOURCES = sorted(HELPER.rglob("*.py"))
 FORWARD_PARTS = [part for part in PARTS if part.startswith("batchnorm_forward-")]
 RIGHT_FORWARD = functions_of(RIGHT["order_of_the_paper"])["batchnorm_forward"]
 
@@ -489,6 +491,55 @@ def test_the_data_file_holds_no_hidden_input(built_course):
     visible = {"batchnorm": [probe.to_json() for probe in TOPICS["batchnorm"].visible]}
     assert content["probes"] == json.loads(json.dumps(visible))
     assert set(content["expected"]) == set(FORWARD_PARTS)
+
+
+@pytest.fixture
+def tables():
+    parts = [name for name, part in PARTS.items() if part.function.startswith("batchnorm_")]
+    expected = {part: expectations.visible_expectations(part) for part in parts}
+    return Tables({}, {"batchnorm": TOPICS["batchnorm"].visible}, expected)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    figures = []
+    monkeypatch.setattr(pictures.plt, "show", lambda: figures.append(pictures.plt.gcf()))
+    yield figures
+    pictures.plt.close("all")
+
+
+def test_a_bar_for_each_gradient_tells_right_from_wrong_by_more_than_its_colour(tables, drawn):
+    entry = next(entry for entry in CATALOGUE if entry.name == "dgamma from x")
+    pictures.draw_deviations("batchnorm_backward", entry.functions, tables)
+    axis = drawn[0].axes[0]
+    told = {
+        label.get_text(): text.get_text().partition(", ")[2]
+        for label, text in zip(axis.get_yticklabels(), axis.texts, strict=True)
+    }
+    assert told == {
+        f"{name} ({sizes})": "wrong" if name == "dgamma" else "right"
+        for name in ("dx", "dgamma", "dbeta")
+        for sizes in ("N=7, D=4", "N=5, D=3")
+    }
+    hatched = [bar.get_hatch() is not None for bar in axis.patches]
+    assert hatched == [False, False, True, True, False, False]
+
+
+def test_what_is_not_written_yet_is_drawn_without_a_bar(tables, drawn):
+    pictures.draw_deviations("batchnorm_backward", {}, tables)
+    assert {text.get_text() for text in drawn[0].axes[0].texts} == {"could not be compared"}
+    assert not drawn[0].axes[0].patches
+
+
+def test_a_function_that_is_not_asked_for_is_refused_by_name(tables):
+    with pytest.raises(ValueError, match="no part of this assignment tries 'sideways'; the functions are"):
+        pictures.draw_deviations("sideways", {}, tables)
+
+
+def test_before_and_after_each_feature_has_a_histogram_on_each_side(drawn):
+    x = np.random.default_rng(0).normal(size=(50, 3))
+    pictures.draw_before_and_after(x, x - x.mean(axis=0))
+    assert len(drawn[0].axes) == 6
 
 
 def test_the_data_file_is_small(built_course):

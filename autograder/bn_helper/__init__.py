@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 import __main__
 
 from . import given
@@ -17,7 +19,7 @@ from .judge import Judge
 from .parts import topic_of
 from .tables import Tables, read_tables
 
-__all__ = ["CheckFailed", "check", *given.__all__]
+__all__ = ["CheckFailed", "check", "draw_before_and_after", "draw_deviations", *given.__all__]
 
 _tables = cache(read_tables)
 
@@ -63,3 +65,35 @@ def check(part: str, functions: Mapping[str, Callable[..., Any]] | None = None) 
     if not verdict.passed and os.environ.get("NBGRADER_EXECUTION") == "validate":
         raise CheckFailed(message)
     print(message)
+
+
+def draw_deviations(function: str, functions: Mapping[str, Callable[..., Any]] | None = None) -> None:
+    """Draw a bar for each result of a function: how far it is off on the inputs of the checks that you see.
+
+    Parameters
+    ----------
+    function : str
+        Its name, as in `draw_deviations("batchnorm_backward")`.
+    functions : mapping from names to functions, optional
+        Where to find your functions; by default, in this notebook.
+
+    Raises
+    ------
+    ValueError
+        If no part of the assignment tries the function.
+    """
+    from . import pictures  # loads matplotlib, which a check does not need
+
+    pictures.draw_deviations(function, vars(__main__) if functions is None else functions, _tables())
+
+
+def draw_before_and_after(x: np.ndarray, out: np.ndarray) -> None:
+    """Draw a histogram of each feature, on the left before a layer, on the right after it.
+
+    Parameters
+    ----------
+    x, out : ndarray of shape (N, D)
+    """
+    from . import pictures
+
+    pictures.draw_before_and_after(x, out)
