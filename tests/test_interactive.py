@@ -420,6 +420,17 @@ def test_a_drawing_answers_to_a_finger(name, opened):
     )
 
 
+def test_a_finger_that_scrolls_the_page_moves_nothing(opened):
+    live = opened("coupling")
+    before = live.told()
+    live.drawing.evaluate("""svg => {
+      svg.setPointerCapture = () => {};  // no pointer is really there
+      for (const type of ['pointerdown', 'pointercancel', 'pointerup'])
+        svg.dispatchEvent(new PointerEvent(type, { pointerType: 'touch', clientX: 30, clientY: 30 }));
+    }""")
+    assert live.told() == before
+
+
 # ---- for every reader ----
 
 
@@ -554,13 +565,17 @@ def sphinx_build(folder, builder, page):
     return out, run.stdout + run.stderr
 
 
-def test_in_a_book_of_another_format_the_picture_remains_alone(tmp_path):
-    out, log = sphinx_build(tmp_path, "latex", PAGE)
-    (source,) = out.glob("*.tex")
+@pytest.mark.parametrize(
+    ("builder", "file", "picture"), [("latex", "*.tex", "includegraphics"), ("epub", "index.xhtml", "<img")]
+)
+def test_in_a_book_of_another_format_the_picture_remains_alone(builder, file, picture, tmp_path):
+    out, log = sphinx_build(tmp_path, builder, PAGE)
+    (source,) = out.glob(file)
     text = source.read_text(encoding="utf8")
-    assert "includegraphics" in text, log
+    assert picture in text, log
     assert "A caption." in text
     assert "Try" not in text
+    assert "bn.js" not in text
 
 
 @pytest.mark.parametrize(

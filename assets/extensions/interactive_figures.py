@@ -71,7 +71,7 @@ def move_into_figures(app, document):
 def add_scripts(app, pagename, templatename, context, doctree):
     """Load the scripts of the figures that are on a page, and nothing on the others."""
     scripts = sorted({node["script"] for node in doctree.findall(Interactive)}) if doctree else []
-    if scripts:
+    if scripts and app.builder.name in BUILDERS:
         app.add_css_file("interactive/live.css")
         for name in [*SHARED, *(f"{script}.js" for script in scripts)]:
             app.add_js_file(f"interactive/{name}", loading_method="defer")

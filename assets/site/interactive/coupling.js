@@ -42,7 +42,7 @@ live.figure("coupling", function (panel, { x, moved, range, eps }) {
     const [edge, anchor] = value < -12 ? [last, "end"] : [first + 2, "start"]; // where the cursor is not
     const far = Math.sign(edge - X(0));
     pen.text(edge, Y(far * bound) + far * 20 + 4, `${name}, which moves`, "after-text", anchor);
-    pen.text(edge, Y(-far * 0.85) + 4, `the other ${N - 1}`, "label", anchor);
+    pen.text(edge, Y(-far * 1.1) + 4, `the other ${N - 1}`, "label", anchor);
 
     pen.line(X(value), Y(2.25), X(value), strip, "cursor");
     outputs(x[moved]).forEach((output) => pen.dot(X(x[moved]), Y(output), 3, "ink dot"));

@@ -80,7 +80,7 @@ live.figure("graph", function (panel, data) {
       pen.rect(left + 0.75, top + 0.75, w - 1.5, TALL - 1.5, `box ${after ? "after" : "before"} ${now[0] === name ? "now" : ""}`);
       pen.text(left + 8, top + 16, names[name], "tick", "start");
       pen.text(left + 8, top + 32, listed(values[name]), "number", "start");
-      pen.text(left + 8, top + 48, known ? listed(known[2](g)) : "\u00b7", known ? "number slope-text" : "number label", "start");
+      pen.text(left + 8, top + 48, known ? listed(known[2](g)) : "?", known ? "number slope-text" : "number label", "start");
     }
   });
 

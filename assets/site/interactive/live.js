@@ -62,7 +62,7 @@ var live = (function () {
       this.name = element.dataset.interactive;
       this.canvas = svg("svg", { role: "img" });
       this.controls = html("div", { class: "live-controls" });
-      this.answer = html("p", { class: "live-answer" });
+      this.answer = html("p", { class: "live-answer", "aria-hidden": "true" });
       this.voice = html("p", { class: "live-voice", role: "status" });
       this.pen = new Pen(this.canvas);
       this.element.append(this.canvas, this.controls, this.answer, this.voice);
@@ -134,22 +134,27 @@ var live = (function () {
     }
 
     // Let the reader drag in the drawing: move(x, y) in its pixels. The slider takes the focus, for the arrow keys.
+    // A finger moves something when it moves or leaves; if it scrolls the page, the browser takes it away before.
     drag(slider, move) {
       let held = false;
       const at = (event) => {
         const box = this.canvas.getBoundingClientRect();
+        slider.range.focus({ preventScroll: true });
         move(event.clientX - box.left, event.clientY - box.top);
       };
       this.canvas.classList.add("live-drag");
       this.canvas.addEventListener("pointerdown", (event) => {
         held = true;
         this.canvas.setPointerCapture(event.pointerId);
-        slider.range.focus({ preventScroll: true });
         event.preventDefault();
-        at(event);
+        if (event.pointerType !== "touch") at(event);
       });
       this.canvas.addEventListener("pointermove", (event) => held && at(event));
-      for (const end of ["pointerup", "pointercancel"]) this.canvas.addEventListener(end, () => (held = false));
+      this.canvas.addEventListener("pointerup", (event) => {
+        if (held) at(event);
+        held = false;
+      });
+      this.canvas.addEventListener("pointercancel", () => (held = false));
     }
 
     // Say what the numbers are; a finding is marked, in words and by a sign.

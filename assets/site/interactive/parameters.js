@@ -4,7 +4,7 @@
 live.figure("parameters", function (panel, data) {
   const { written, scale } = live;
   const { x } = data;
-  const [low, high] = [-5, 11];
+  const [low, high] = [-6.4, 12.4];
   const layer = () => bn.forward(x, gamma.value, beta.value, data.eps[eps.value]);
 
   const input = () => answer();
@@ -23,7 +23,7 @@ live.figure("parameters", function (panel, data) {
       [middle, v.xHat, 0, Math.sqrt(bn.mean(v.xHat.map((value) => value * value))), "after", "x\u0302"],
       [bottom, v.out, beta.value, Math.abs(gamma.value) * Math.sqrt(bn.mean(v.xHat.map((value) => value * value))), "after", "out"],
     ];
-    for (let tick = -4; tick <= 10; tick += 2) pen.line(X(tick), top - 16, X(tick), axis, "guide");
+    for (let tick = -4; tick <= 12; tick += 2) pen.line(X(tick), top - 16, X(tick), axis, "guide");
     for (const [y, , mean, std] of rows) {
       pen.rect(X(mean - std), y - 4, X(mean + std) - X(mean - std), 8, "band");
       pen.line(X(mean), y - 13, X(mean), y + 13, "cursor");
@@ -34,7 +34,7 @@ live.figure("parameters", function (panel, data) {
       values.forEach((value) => pen.dot(X(value), y, 4.8, `${look} dot`));
       pen.text(first - 14, y + 4, name, `${look}-text`, "end");
     }
-    pen.axisX(axis, X, [-4, -2, 0, 2, 4, 6, 8, 10].map((tick) => [tick, written(tick, 0)]), [first, last]);
+    pen.axisX(axis, X, [-4, 0, 4, 8, 12].map((tick) => [tick, written(tick, 0)]), [first, last]);
     pen.text((first + last) / 2, axis + 36, "rings: where x was", "label");
   });
 

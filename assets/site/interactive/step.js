@@ -33,6 +33,8 @@ live.figure("step", function (panel, data) {
     const inside = (points) => points.filter(([, y]) => y >= top - 4 && y <= bottom);
 
     pen.text(8, 12, "relative error", "label", "start");
+    pen.text(last - 90, 12, "\u25cf central, all of dx", "slope-text", "end");
+    pen.text(last, 12, "\u25cb one-sided", "label", "end");
     pen.axisY(first, Y, [-12, -8, -4, 0].map((tick) => [tick, `1e${tick}`]));
     for (const tick of [-12, -8, -4, 0]) pen.line(first, Y(tick), last, Y(tick), "guide");
     pen.path(inside(data.predicted[format()].map((error, k) => point(k, error))), "broad line");
@@ -41,9 +43,6 @@ live.figure("step", function (panel, data) {
     const [x, y] = point(h.value, Math.min(5, Math.max(check().error, 1e-12)));
     pen.line(x, top - 6, x, bottom, "cursor");
     pen.dot(x, y, 7, "slope dot handle");
-    const [edge, anchor] = data.exponents[h.value] < -7 ? [last, "end"] : [first + 4, "start"];
-    pen.text(edge, bottom - 26, "\u25cf central, all of dx", "slope-text", anchor);
-    pen.text(edge, bottom - 8, "\u25cb one-sided", "label", anchor);
     pen.axisX(bottom, X, [-12, -8, -4, 0].map((tick) => [tick, `1e${tick}`]), [first, last]);
     pen.text((first + last) / 2, bottom + 38, "step h", "label");
   });
@@ -59,8 +58,11 @@ live.figure("step", function (panel, data) {
     let shared = 0;
     while (shared < losses[0].length && losses[0][shared] === losses[1][shared]) shared++;
     losses.forEach((loss, i) => rows[i][1].replaceChildren(html("span", { class: "same" }, loss.slice(0, shared)), html("b", {}, loss.slice(shared))));
-    rows[2][1].textContent = written(quotient, 12);
-    rows[3][1].textContent = written(data.exact, 12);
+    const [near, exact] = [quotient, data.exact].map((value) => written(value, 12));
+    let right = 0;
+    while (right < exact.length && near[right] === exact[right]) right++;
+    rows[2][1].replaceChildren(html("b", {}, near.slice(0, right)), html("span", { class: "same" }, near.slice(right)));
+    rows[3][1].textContent = exact;
 
     const central = data.measured[format()][0];
     const best = central.indexOf(Math.min(...central));
