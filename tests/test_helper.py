@@ -13,7 +13,7 @@ import warnings
 
 import numpy as np
 import pytest
-from graded import graded, losing, named
+from graded import assignment_of, graded, losing, named
 from right_implementations import RIGHT, functions_of
 from test_no_answers import renamed, simple_statements, size
 from wrong_implementations import OUTSIDE, SECOND
@@ -26,7 +26,7 @@ from autograder.bn_helper.tables import Tables
 from autograder.checks import expectations
 from autograder.checks.expectations import hidden_probes
 from autograder.checks.topics import CATALOGUE, TOPICS
-from autograder.course import FOLDER
+from autograder.course import FOLDER, assignment_names
 
 HELPER = FOLDER / "bn_helper"
 SOURCES = sorted(HELPER.rglob("*.py"))
@@ -148,7 +148,7 @@ def test_every_misconception_is_named_at_home_too(at_home, capsys, name):
     entry = next(entry for entry in CATALOGUE if entry.name == name)
     for part in entry.breaks:
         if PARTS[part].function in SECOND[name]:
-            at_home("forward" if part in FORWARD_PARTS else "backward").check(part, SECOND[name])
+            at_home(assignment_of(part)).check(part, SECOND[name])
             message = capsys.readouterr().out
             if part == "batchnorm_forward-offset":
                 continue  # digits of rounding noise
@@ -159,7 +159,7 @@ def test_every_misconception_is_named_at_home_too(at_home, capsys, name):
 def test_what_is_not_in_the_catalogue_gets_no_name_at_home(at_home, capsys, name):
     for part in PARTS:
         if PARTS[part].function in OUTSIDE[name]:
-            at_home("forward" if part in FORWARD_PARTS else "backward").check(part, OUTSIDE[name])
+            at_home(assignment_of(part)).check(part, OUTSIDE[name])
     assert "This is what one gets" not in capsys.readouterr().out
 
 
@@ -469,7 +469,7 @@ def test_the_helper_holds_nothing_of_the_catalogue(built_course):
             assert len(new) < 25 or new not in texts, entry.name
 
 
-@pytest.mark.parametrize("assignment", ["forward", "backward"])
+@pytest.mark.parametrize("assignment", assignment_names())
 def test_the_data_file_holds_numbers_and_sentences_and_no_code(built_course, assignment):
     path = built_course.release(assignment) / "bn_helper" / "expected.json"
     content = json.loads(path.read_text(encoding="utf-8"))
@@ -543,7 +543,7 @@ def test_before_and_after_each_feature_has_a_histogram_on_each_side(drawn):
 
 
 def test_the_data_file_is_small(built_course):
-    for assignment in ("forward", "backward"):
+    for assignment in assignment_names():
         assert (built_course.release(assignment) / "bn_helper" / "expected.json").stat().st_size < 200_000
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from constructed import constructed_inputs, deviation
 from graded import SECRETS, graded, losing, parts_of
-from right_implementations import RIGHT, functions_of, source_of
+from right_implementations import RIGHT, batchnorm, functions_of, source_of
 
 import solutions
 from autograder.bn_helper.given import batchnorm_forward as given
@@ -34,7 +34,7 @@ def test_every_part_gets_every_point(notebook, secret):
     assert all(verdict.share == 1.0 for verdict in verdicts.values())
 
 
-def test_the_given_functions_get_every_point_of_both_assignments():
+def test_the_solutions_get_every_point_of_all_assignments():
     functions = {name: getattr(solutions, name) for name in solutions.__all__ if callable(getattr(solutions, name))}
     verdicts = graded(functions)
     assert not losing(verdicts)
@@ -47,8 +47,9 @@ def test_every_part_gets_every_point_under_many_secrets(number):
         assert not losing(graded(functions_of(notebook), f"soak {number}")), notebook.__name__
 
 
-def test_it_agrees_with_the_solutions_on_other_inputs(notebook):
-    functions = functions_of(notebook)
+@pytest.mark.parametrize("name", list(batchnorm.RIGHT))
+def test_batch_normalization_agrees_with_the_solutions_on_other_inputs(name):
+    functions = functions_of(RIGHT[name])
     x, gamma, beta, dout = constructed_inputs(np.random.default_rng(0), 13, 6)
     param = {"eps": 0.03, "momentum": 0.8, "running_mean": np.full(6, 0.5), "running_var": np.full(6, 2.0)}
     right, cache = solutions.batchnorm_forward(x, gamma, beta, {"mode": "train", **param})
