@@ -19,7 +19,7 @@ import solutions
 from autograder.bn_helper.parts import PARTS
 from autograder.builder.build import build
 from autograder.builder.notebook import make_notebook
-from autograder.builder.text import read_text
+from autograder.builder.text import BEGIN, END, read_text
 from autograder.course import Course, Problem, assignment_names
 
 HEADER = "---\ntitle: A title\nminutes: 30\n---\n"
@@ -27,6 +27,9 @@ SETUP = "```{setup}\nimport numpy as np\nfrom bn_helper import check\n```\n"
 SOLUTION = "```{solution} batchnorm_forward\n```\n"
 CHECK = "```{check} batchnorm_forward-train\n:points: 3\n```\n"
 SOUND = HEADER + SETUP + SOLUTION + CHECK
+PLOT = (
+    "```{plot} drawn\n:points: 3\n\ndef draw():\n    ### BEGIN SOLUTION\n    # The rubric.\n    ### END SOLUTION\n```\n"
+)
 NAMES = assignment_names()
 
 
@@ -44,6 +47,23 @@ def notebook_of(course, name, version="release"):
     return nbformat.read(getattr(course, version)(name) / f"{name}.ipynb", as_version=4)
 
 
+def is_check(cell):
+    """Tell whether the checks mark a cell, and no person."""
+    marks = cell.metadata.get("nbgrader", {})
+    return cell.cell_type == "code" and marks.get("grade", False) and not marks["solution"]
+
+
+def is_function(cell):
+    """Tell whether a cell holds a function that the student writes."""
+    marks = cell.metadata.get("nbgrader", {})
+    return cell.cell_type == "code" and marks.get("solution", False) and not marks["grade"]
+
+
+def is_by_hand(cell):
+    marks = cell.metadata.get("nbgrader", {})
+    return marks.get("grade", False) and marks["solution"]
+
+
 # ---- what is made of a sound text ----
 
 
@@ -59,6 +79,15 @@ def test_every_block_becomes_the_cell_that_it_says(tmp_path):
     assert (prose.cell_type, prose.source) == ("markdown", "Some prose.")
     assert (code.cell_type, code.source) == ("code", "1 + 1")
     assert answer.cell_type == "markdown"
+
+
+def test_a_plot_is_code_that_a_person_marks_with_a_rubric_between_marks(tmp_path):
+    notebook = made_from(SOUND + PLOT, tmp_path)
+    cell = notebook.cells[-1]
+    marks = cell.metadata.nbgrader
+    assert (cell.cell_type, marks.grade, marks.solution, marks.locked, marks.points) == ("code", True, True, False, 3)
+    assert is_by_hand(cell)
+    assert "# The rubric." in cell.source
 
 
 def test_the_solution_is_lifted_with_signature_and_docstring_outside_of_the_marks(tmp_path):
@@ -124,6 +153,8 @@ MALFORMED = {
     "no points at all": (SOUND.replace(": 3\n", ": 0\n"), 11, "a number above 0, not '0'"),
     "negative points": (SOUND.replace(": 3\n", ": -3\n"), 11, "a number above 0, not '-3'"),
     "points given twice": (SOUND.replace(": 3\n", ": 3\n:points: 4\n"), 11, "given twice"),
+    "a plot without a rubric": (SOUND + PLOT.replace("    ### END SOLUTION\n", ""), 14, "holds its rubric between"),
+    "a plot without points": (SOUND + PLOT.replace(":points: 3\n", ""), 14, "needs its points"),
     "an unknown part": (SOUND.replace("-train", "-trian"), 11, "no part batchnorm_forward-trian"),
     "an unknown option": (SOUND.replace(": 3\n", ": 3\n:hidden: yes\n"), 11, "no option :hidden:"),
     "a misplaced option": (SOUND.replace("forward\n```", "forward\n:points: 2\n```"), 9, "no option :points:"),
@@ -213,8 +244,8 @@ def test_the_metadata_is_valid_for_nbgrader(built_course, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_graded_cell_of_code_has_a_check_and_every_solution_is_tried(built_course, name):
     cells = [cell for cell in notebook_of(built_course, name).cells if "nbgrader" in cell.metadata]
-    checks = [c.metadata.nbgrader.grade_id for c in cells if c.cell_type == "code" and c.metadata.nbgrader.grade]
-    solved = {c.metadata.nbgrader.grade_id for c in cells if c.cell_type == "code" and c.metadata.nbgrader.solution}
+    checks = [cell.metadata.nbgrader.grade_id for cell in cells if is_check(cell)]
+    solved = {cell.metadata.nbgrader.grade_id for cell in cells if is_function(cell)}
     assert set(checks) <= set(PARTS)
     assert {PARTS[check].function for check in checks} == solved
 
@@ -222,7 +253,7 @@ def test_every_graded_cell_of_code_has_a_check_and_every_solution_is_tried(built
 @pytest.mark.parametrize("name", NAMES)
 def test_the_student_version_has_signature_and_docstring_and_raises_not_implemented_error(built_course, name):
     for cell in notebook_of(built_course, name).cells:
-        if cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("solution"):
+        if is_function(cell):
             function = ast.parse(cell.source).body[0]
             reference = getattr(solutions, cell.metadata.nbgrader.grade_id)
             assert function.name == reference.__name__
@@ -261,9 +292,10 @@ def test_the_release_holds_the_notebook_and_the_helper_and_nothing_else(built_co
 def test_no_rubric_of_a_written_answer_reaches_the_student(built_course, name):
     pairs = zip(notebook_of(built_course, name, "source").cells, notebook_of(built_course, name).cells, strict=True)
     for source, release in pairs:
-        if source.cell_type == "markdown" and source.metadata.get("nbgrader", {}).get("grade"):
+        if is_by_hand(source):
             assert release.source != source.source
-            assert all(line not in release.source for line in source.source.splitlines() if len(line) > 20)
+            rubric = source.source.partition(BEGIN)[2].partition(END)[0] or source.source
+            assert all(line not in release.source for line in rubric.splitlines() if len(line) > 20)
 
 
 def test_two_builds_give_identical_files(built_course, tmp_path):
@@ -309,8 +341,7 @@ def test_a_solved_release_runs_from_top_to_bottom_and_every_check_says_right(bui
     run = stock("jupyter", "nbconvert", "--to", "notebook", "--execute", "--inplace", f"{name}.ipynb", cwd=folder)
     assert run.returncode == 0, run.stderr[-2000:]
     cells = nbformat.read(folder / f"{name}.ipynb", as_version=4).cells
-    checks = [cell for cell in cells if cell.metadata.get("nbgrader", {}).get("grade") and cell.cell_type == "code"]
-    for cell in checks:
+    for cell in filter(is_check, cells):
         assert "".join(output.text for output in cell.outputs) == f"{cell.metadata.nbgrader.grade_id}: right.\n"
 
 

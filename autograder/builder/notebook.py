@@ -13,11 +13,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 import solutions
 from autograder.bn_helper.parts import PARTS
-from autograder.builder.text import Block, Text
+from autograder.builder.text import BEGIN, BY_HAND, END, Block, Text
 from autograder.sections import link
 
 _BOOK_LINK = re.compile(r"\[(?P<text>[^\]]+)\]\(book:(?P<label>[\w-]+)\)")
-_BEGIN, _END = "### BEGIN SOLUTION", "### END SOLUTION"
 
 
 def make_notebook(text: Text, book_url: str) -> NotebookNode:
@@ -73,8 +72,8 @@ def _cell(text: Text, block: Block, number: int, book_url: str) -> NotebookNode:
                 )
             cell = new_code_cell(f'check("{block.name}")')
             return _graded(cell, block.name, points=block.points, grade=True, locked=True)
-        case "answer":
-            cell = new_markdown_cell(block.content)
+        case "answer" | "plot":
+            cell = (new_markdown_cell if block.kind == "answer" else new_code_cell)(block.content)
             return _graded(cell, block.name, points=block.points, grade=True, solution=True)
     raise AssertionError(block.kind)
 
@@ -116,14 +115,14 @@ def _solution(text: Text, block: Block) -> str:
     while lines[first - 1].lstrip().startswith("#"):  # comments above the first statement belong to the body
         first -= 1
     head = [re.sub(r"\{eq\}`([^`]+)`", r"(\1)", line) for line in lines[:first]]
-    return "\n".join([*head, f"    {_BEGIN}", *lines[first:], f"    {_END}"])
+    return "\n".join([*head, f"    {BEGIN}", *lines[first:], f"    {END}"])
 
 
 def _marks(text: Text) -> str:
     rows = [block for block in text.blocks if block.points is not None]
     total = sum(block.points or 0.0 for block in rows)
     lines = ["| part | marked | points |", "|---|---|---:|"]
-    lines += [f"| `{b.name}` | {'by hand' if b.kind == 'answer' else 'by checks'} | {b.points:g} |" for b in rows]
+    lines += [f"| `{b.name}` | {'by hand' if b.kind in BY_HAND else 'by checks'} | {b.points:g} |" for b in rows]
     lines += [f"| **total** | | **{total:g}** |"]
     return "\n".join(lines)
 

@@ -7,6 +7,9 @@ The text is MyST. Besides prose it holds fenced blocks, each of which becomes a 
     ```{solution} NAME        the function NAME of `solutions`, which the student writes
     ```{check} PART           the graded check of a part, with `:points: 3`
     ```{answer} ID            a written answer, marked by hand, with `:points: 3`; the block holds the rubric
+    ```{plot} ID              code that the student completes to draw something, marked by hand, with `:points: 3`; what
+                              stands between `### BEGIN SOLUTION` and `### END SOLUTION` is the rubric, as comments,
+                              and an example
     ```{marks}                the table of parts and points
 """
 
@@ -20,11 +23,13 @@ from markdown_it import MarkdownIt
 
 from autograder.course import Problem
 
-_CELLS = ("code-cell", "setup", "solution", "check", "answer", "marks")
+_CELLS = ("code-cell", "setup", "solution", "check", "answer", "plot", "marks")
 _FENCE = re.compile(r"\{(?P<kind>[\w-]+)\}\s*(?P<name>\S*)\s*(?P<rest>.*)")
 _OPTION = re.compile(r":(?P<name>[\w-]+):\s*(?P<value>.*)")
-_POINTS = ("check", "answer")
-_NAMED = ("solution", "check", "answer")
+BY_HAND = ("answer", "plot")
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+_POINTS = ("check", *BY_HAND)
+_NAMED = ("solution", *_POINTS)
 _EMPTY = ("solution", "check", "marks")
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _TAKEN = ("setup", "marks")
@@ -142,6 +147,8 @@ def _cell(text: Text, match: re.Match[str], content: str, line: int) -> Block:
     options, content = _options(text, content, line)
     if kind in _EMPTY and content.strip():
         raise text.problem(line, f"{{{kind}}} holds no text: what stands in it would be lost.")
+    if kind == "plot" and [content.count(mark) for mark in (BEGIN, END)] != [1, 1]:
+        raise text.problem(line, f"{{plot}} {name} holds its rubric between one '{BEGIN}' and one '{END}'.")
     unknown = set(options) - ({"points"} if kind in _POINTS else set())
     if unknown:
         raise text.problem(line, f"{{{kind}}} has no option :{min(unknown)}:.")
