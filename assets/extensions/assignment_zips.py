@@ -1,0 +1,95 @@
+"""The role `assignment`: a link to an assignment's zip, which is made when the book is.
+
+    {assignment}`forward`
+
+The zips are made anew only when something changes from which notebooks are made.
+"""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.util.osutil import relative_uri
+
+FOLDER = "downloads"
+SOURCES = (
+    "autograder/*.py",
+    "autograder/assignments/*.md",
+    "autograder/bn_helper/**/*.py",
+    "autograder/builder/*.py",
+    "autograder/checks/**/*.py",
+    "solutions/*.py",
+    "assets/data/*",
+    "requirements.txt",
+)
+
+
+class AssignmentLink(nodes.Inline, nodes.TextElement):
+    """The link to the zip of the assignment `name`."""
+
+
+def digest_of(root):
+    """Return a digest of every file from which notebooks are made."""
+    digest = hashlib.sha256()
+    for path in sorted(path for pattern in SOURCES for path in root.glob(pattern)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def made_zips(root, cache):
+    """Return the zips of all assignments, from the cache if nothing has changed."""
+    from autograder.builder.build import build  # the project's folder is on the path only once `book_build` has run
+    from autograder.bundle import zip_release
+    from autograder.course import Course, assignment_names
+
+    folder = cache / digest_of(root)
+    names = assignment_names()
+    if not all((folder / f"{name}.zip").is_file() for name in names):
+        shutil.rmtree(cache, ignore_errors=True)
+        course = Course(folder / "course")
+        course.root.mkdir(parents=True)
+        build(course, [])
+        for name in names:
+            zip_release(course, name, folder)
+        shutil.rmtree(course.root)
+    return [folder / f"{name}.zip" for name in names]
+
+
+def copy_zips(app, exception):
+    """Lay the zips beside the pages."""
+    if exception is None and app.builder.format == "html" and app.builder.name != "epub":
+        target = Path(app.outdir) / FOLDER
+        target.mkdir(exist_ok=True)
+        for path in made_zips(Path(app.srcdir), Path(app.outdir).parent / ".assignment_zips"):
+            shutil.copyfile(path, target / path.name)
+
+
+def assignment(name, rawtext, text, lineno, inliner, options=None, content=None):
+    from autograder.course import assignment_names
+
+    if text not in assignment_names():
+        message = inliner.reporter.error(f"there is no assignment {text!r}", line=lineno)
+        return [inliner.problematic(rawtext, rawtext, message)], [message]
+    return [AssignmentLink(rawtext, f"{text}.zip", name=text)], []
+
+
+def visit_html(self, node):
+    address = relative_uri(self.builder.get_target_uri(self.builder.current_docname), f"{FOLDER}/{node['name']}.zip")
+    self.body.append(f'<a class="reference download" href="{address}" download><code class="docutils literal">')
+
+
+def depart_html(self, node):
+    self.body.append("</code></a>")
+
+
+def skip(self, node):
+    pass
+
+
+def setup(app):
+    others = {builder: (skip, skip) for builder in ("epub", "latex", "text")}
+    app.add_node(AssignmentLink, html=(visit_html, depart_html), **others)
+    app.add_role("assignment", assignment)
+    app.connect("build-finished", copy_zips)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
