@@ -1,6 +1,7 @@
 """The sections of the book to which messages and assignments send a student."""
 
 PAGES = {
+    "sec-saturation": ("saturation", "Sigmoids saturate"),
     "sec-forward": ("forward_pass", "The forward pass"),
     "sec-backward": ("backward_pass", "The backward pass"),
     "sec-gradcheck": ("gradient_check", "Checking a gradient"),
@@ -8,6 +9,11 @@ PAGES = {
 
 # label -> title; the page follows from the label's beginning. The book's tests compare both with its pages.
 TITLES = {
+    "sec-saturation-derivative": "One quarter, at best",
+    "sec-saturation-stable": "What a computer makes of the tails",
+    "sec-saturation-fraction": "How many units are saturated?",
+    "sec-saturation-depth": "A product of small numbers",
+    "sec-saturation-relatives": "Its relatives: tanh and ReLU",
     "sec-forward-mean": "Where is the batch? The mean",
     "sec-forward-variance": "How wide is it? The variance",
     "sec-forward-accuracy": "Squares first, or mean first? Accuracy",
@@ -23,8 +29,11 @@ TITLES = {
     "sec-backward-closed-form": "The closed form",
     "sec-backward-parameters": "The two parameters",
     "sec-gradcheck-difference": "Ask the function itself",
+    "sec-gradcheck-error": "Compare two gradients",
     "sec-gradcheck-upstream": "Why the upstream gradient is random",
     "sec-gradcheck-eps": "Why eps must not be small",
+    "sec-gradcheck-shapes": "Shapes that tell the axes apart",
+    "sec-gradcheck-blind": "What the check cannot see",
 }
 
 

@@ -4,9 +4,9 @@
 style; `OUTSIDE` holds mistakes of which the catalogue knows nothing.
 """
 
-from wrong_implementations import batchnorm
+from wrong_implementations import batchnorm, sigmoid
 
 __all__ = ["OUTSIDE", "SECOND"]
 
-SECOND = {**batchnorm.SECOND}
-OUTSIDE = {**batchnorm.OUTSIDE}
+SECOND = {**batchnorm.SECOND, **sigmoid.SECOND}
+OUTSIDE = {**batchnorm.OUTSIDE, **sigmoid.OUTSIDE}

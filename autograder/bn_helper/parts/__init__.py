@@ -4,11 +4,12 @@ A claim is a script: it calls functions by name and notes what it sees. Run with
 notes what they do; run with the reference it notes what is right. `judge` compares the two.
 """
 
-from . import batchnorm
+from . import batchnorm, sigmoid
 from .claims import Part
 
 TOPICS: dict[str, tuple[Part, ...]] = {
     "batchnorm": batchnorm.PARTS,
+    "sigmoid": sigmoid.PARTS,
 }
 
 PARTS = {part.id: part for parts in TOPICS.values() for part in parts}

@@ -2,10 +2,11 @@
 
 from autograder.bn_helper.parts import topic_of
 from autograder.checks.topic import Misconception, Topic
-from autograder.checks.topics import batchnorm
+from autograder.checks.topics import batchnorm, sigmoid
 
 TOPICS: dict[str, Topic] = {
     "batchnorm": batchnorm.TOPIC,
+    "sigmoid": sigmoid.TOPIC,
 }
 
 CATALOGUE: tuple[Misconception, ...] = tuple(entry for topic in TOPICS.values() for entry in topic.catalogue)
