@@ -2,9 +2,12 @@
 
 PAGES = {
     "sec-saturation": ("saturation", "Sigmoids saturate"),
+    "sec-shift": ("covariate_shift", "Internal covariate shift"),
     "sec-forward": ("forward_pass", "The forward pass"),
     "sec-backward": ("backward_pass", "The backward pass"),
     "sec-gradcheck": ("gradient_check", "Checking a gradient"),
+    "sec-network": ("network", "In a network"),
+    "sec-beyond": ("beyond", "Beyond"),
 }
 
 # label -> title; the page follows from the label's beginning. The book's tests compare both with its pages.
@@ -14,6 +17,7 @@ TITLES = {
     "sec-saturation-fraction": "How many units are saturated?",
     "sec-saturation-depth": "A product of small numbers",
     "sec-saturation-relatives": "Its relatives: tanh and ReLU",
+    "sec-shift-measured": "The shift, measured",
     "sec-forward-mean": "Where is the batch? The mean",
     "sec-forward-variance": "How wide is it? The variance",
     "sec-forward-accuracy": "Squares first, or mean first? Accuracy",
@@ -28,12 +32,15 @@ TITLES = {
     "sec-backward-nodes": "Node by node",
     "sec-backward-closed-form": "The closed form",
     "sec-backward-parameters": "The two parameters",
+    "sec-backward-weights": "The weights before the layer lose their scale",
     "sec-gradcheck-difference": "Ask the function itself",
     "sec-gradcheck-error": "Compare two gradients",
     "sec-gradcheck-upstream": "Why the upstream gradient is random",
     "sec-gradcheck-eps": "Why eps must not be small",
     "sec-gradcheck-shapes": "Shapes that tell the axes apart",
     "sec-gradcheck-blind": "What the check cannot see",
+    "sec-network-fair": "What would be a fair comparison?",
+    "sec-beyond-place": "Where to put it",
 }
 
 
