@@ -43,7 +43,7 @@ help:
 	@touch $@
 
 book: _build/html/.complete
-_build/html/.complete: .venv/book $(BOOK_SOURCES)
+_build/html/.complete: .venv/book $(BOOK_SOURCES) $(COURSE_SOURCES)
 	.venv/bin/jupyter-book build . --all -W -n --keep-going
 	@touch $@
 

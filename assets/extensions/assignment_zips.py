@@ -37,19 +37,18 @@ def digest_of(root):
     return digest.hexdigest()[:16]
 
 
-def made_zips(root, cache):
-    """Return the zips of all assignments, from the cache if nothing has changed."""
+def made_zips(root, cache, names):
+    """Return the zips of some assignments, from the cache if nothing has changed."""
     from autograder.builder.build import build  # the project's folder is on the path only once `book_build` has run
     from autograder.bundle import zip_release
-    from autograder.course import Course, assignment_names
+    from autograder.course import Course
 
     folder = cache / digest_of(root)
-    names = assignment_names()
     if not all((folder / f"{name}.zip").is_file() for name in names):
         shutil.rmtree(cache, ignore_errors=True)
         course = Course(folder / "course")
         course.root.mkdir(parents=True)
-        build(course, [])
+        build(course, names)
         for name in names:
             zip_release(course, name, folder)
         shutil.rmtree(course.root)
@@ -61,7 +60,9 @@ def copy_zips(app, exception):
     if exception is None and app.builder.format == "html" and app.builder.name != "epub":
         target = Path(app.outdir) / FOLDER
         target.mkdir(exist_ok=True)
-        for path in made_zips(Path(app.srcdir), Path(app.outdir).parent / ".assignment_zips"):
+        doctrees = (app.env.get_doctree(name) for name in app.env.found_docs)
+        names = sorted({node["name"] for doctree in doctrees for node in doctree.findall(AssignmentLink)})
+        for path in made_zips(Path(app.srcdir), Path(app.outdir).parent / ".assignment_zips", names):
             shutil.copyfile(path, target / path.name)
 
 
