@@ -89,7 +89,7 @@ def skip(self, node):
 
 
 def setup(app):
-    others = {builder: (skip, skip) for builder in ("epub", "latex", "text")}
+    others = dict.fromkeys(("epub", "latex", "text"), (skip, skip))
     app.add_node(AssignmentLink, html=(visit_html, depart_html), **others)
     app.add_role("assignment", assignment)
     app.connect("build-finished", copy_zips)
