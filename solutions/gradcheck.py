@@ -9,7 +9,8 @@ def numerical_gradient(f, x, df, h=1e-5):
     Parameters
     ----------
     f : callable
-        Takes an array of the shape of x and returns an array of the shape of df.
+        Takes an array of the shape of x and returns an array of the shape of df. It may write into the array that it
+        gets, or return it.
     x : ndarray, float64, of any shape
         Where to differentiate. Not modified, also while f is evaluated.
     df : ndarray

@@ -185,7 +185,7 @@ def _try_claims(
         findings.append(finding)
         if claim.core:
             return Verdict(part, 0.0, tuple(findings))  # the other claims would repeat the same news
-    return Verdict(part, earned, tuple(findings), tuple(remarks))
+    return Verdict(part, earned if findings else 1.0, tuple(findings), tuple(remarks))
 
 
 @np.errstate(all="ignore")

@@ -94,6 +94,6 @@ def _suspect(
     notes = notes_of(functions, claim, probes)
     if notes is None:
         return Suspect(*told, (), entry.raises) if entry.raises else None
-    if all(first_difference(a, b, claim.tolerance) is None for a, b in zip(notes, right, strict=True)):
+    if all(first_difference(a, claim.asked(b), claim.tolerance) is None for a, b in zip(notes, right, strict=True)):
         return None
     return Suspect(*told, signature(notes, right))

@@ -28,6 +28,7 @@ class Misconception:
     module : of `solutions`
     raises : type of the exception with which a call ends, if that is how it shows
     twins : two functions that do the same; where only one of them is changed, the other takes its place too
+    only : names of the functions that a submission with it holds; all of the module if empty
     """
 
     name: str
@@ -38,6 +39,7 @@ class Misconception:
     module: str
     twins: tuple[str, str] | None = None
     raises: str = ""
+    only: tuple[str, ...] = ()
 
     @cached_property
     def functions(self) -> Functions:
@@ -55,6 +57,8 @@ class Misconception:
         exec(compile(source, f"<misconception {self.name}>", "exec"), namespace)
         own = {name: value for name, value in namespace.items() if inspect.isfunction(value)}
         functions: Functions = {name: value for name, value in own.items() if value.__module__ == module.__name__}
+        if self.only:
+            functions = {name: functions[name] for name in self.only}
         if self.twins is not None:
             first, second = self.twins
             if any(name == second for name, _, _ in self.changes):

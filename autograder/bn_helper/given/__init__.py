@@ -12,5 +12,7 @@ with suppress(ImportError):
     from .sigmoid import sigmoid_forward as sigmoid_forward
 with suppress(ImportError):
     from .digits import load_digits as load_digits
+with suppress(ImportError):
+    from .line_up import line_up as line_up
 
 __all__ = [name for name in dir() if not name.startswith("_") and callable(globals()[name]) and name != "suppress"]
