@@ -149,6 +149,7 @@ MODULES += [gradient_check]
 WATCHED = deep.run(True, 1, steps=20, look_at=(0, 10, 19))
 
 FIGURES |= {
+    network.hidden_layer: (),
     network.headline: ({"first": 31.0, "second": 13.3, "third": 2.1},),
     network.accuracies: ([(bn, "name", [WATCHED]) for bn in (True, False, False)],),
     network.accuracy_map: ((0.1, 1), (1, 4), dict.fromkeys((False, True), np.full((2, 2), 0.5))),

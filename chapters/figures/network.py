@@ -1,10 +1,43 @@
 """Figures of the chapter on a network: accuracies, maps, layers, batch sizes, and modes mixed up."""
 
 import numpy as np
+from matplotlib.patches import Rectangle
 
-from .style import AFTER, BEFORE, FAINT, GREY, INK, SLOPE, bar_map, new_figure
+from .style import AFTER, BEFORE, FAINT, GREY, INK, PAPER, SLOPE, bar_map, new_figure
 
 LOOK = {False: (BEFORE, "no normalization"), True: (AFTER, "batch normalization")}
+
+
+def hidden_layer():
+    """Draw a hidden layer with its three steps: values to the right, gradients to the left, parameters below."""
+    fig, ax = new_figure(2.5)
+    ax.set_axis_off()
+    ax.set_xlim(0, 12.6)
+    ax.set_ylim(0.3, 6.2)
+    boxes = (
+        (0.1, r"$x$", r"$dx$", r"$(N, D_{in})$", BEFORE),
+        (3.5, r"$linear$", r"$dlinear$", r"$(N, D_{out})$", BEFORE),
+        (6.9, r"$z$", r"$dz$", r"$(N, D_{out})$", AFTER),
+        (10.3, r"$out$", r"$dout$", r"$(N, D_{out})$", INK),
+    )
+    for left, name, gradient, shape, colour in boxes:
+        ax.add_patch(Rectangle((left, 2.6), 2.2, 2.5, facecolor=PAPER, edgecolor=colour))
+        ax.text(left + 1.1, 4.55, name, color=colour, ha="center", va="center")
+        ax.text(left + 1.1, 3.85, shape, color=GREY, ha="center", va="center", fontsize=7.5)
+        ax.text(left + 1.1, 3.1, gradient, color=SLOPE, ha="center", va="center")
+    steps = (
+        (2.3, r"$W$", r"$dW = x^T dlinear$"),
+        (5.7, r"$\gamma, \beta$", r"$d\gamma, d\beta$"),
+        (9.1, "sigmoid", ""),
+    )
+    for left, name, gradient in steps:
+        ax.annotate("", (left + 1.2, 4.5), (left, 4.5), arrowprops={"arrowstyle": "-|>", "color": GREY})
+        ax.annotate("", (left, 3.1), (left + 1.2, 3.1), arrowprops={"arrowstyle": "-|>", "color": SLOPE})
+        ax.text(left + 0.6, 5.35, name, ha="center", va="bottom", fontsize=8.5)
+        if gradient:
+            ax.annotate("", (left + 0.6, 1.5), (left + 0.6, 2.9), arrowprops={"arrowstyle": "-|>", "color": SLOPE})
+            ax.text(left + 0.6, 1.3, gradient, color=SLOPE, ha="center", va="top", fontsize=8.5)
+    return fig
 
 
 def headline(steps):
