@@ -31,6 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     grade = commands.add_parser("grade", help="grade the submissions of an assignment")
     grade.add_argument("assignment", metavar="ASSIGNMENT")
     grade.add_argument("--student", metavar="ID", help="only this student's submission")
+    grade.add_argument("--workers", type=_positive, metavar="N", help="how many are graded at once; default: the cores")
     grade.add_argument("--force", action="store_true", help="grade again what is graded")
     grade.add_argument("--dry-run", action="store_true", help="say what would be graded, and grade nothing")
     grade.add_argument("--no-isolation", action="store_true", help="run submissions with your rights, in no jail")
@@ -47,6 +48,13 @@ def _parser() -> argparse.ArgumentParser:
     for command in (build, grade, export):
         command.add_argument("--course", type=Path, default=FOLDER, metavar="DIR", help="the course folder")
     return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
 
 
 def _build(course: Course, options: argparse.Namespace) -> int:
@@ -67,6 +75,7 @@ def _grade(course: Course, options: argparse.Namespace) -> int:
         force=options.force,
         dry_run=options.dry_run,
         isolated=not options.no_isolation,
+        workers=options.workers,
     )
 
 

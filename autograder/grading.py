@@ -1,20 +1,25 @@
 """Grade the submissions of an assignment, and say what was found."""
 
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import nbformat
-from nbgrader.api import Gradebook, MissingEntry
 from tqdm import tqdm
 
 from autograder.course import Course, Problem, assignment_names
 from autograder.engine.break_out import proved_jail
-from autograder.engine.marking import VERDICT_TYPE
-from autograder.engine.pipeline import Grader, Outcome, Submission, submissions, template_path
+from autograder.engine.gradebook import Ledger, held
+from autograder.engine.lock import alone
+from autograder.engine.pipeline import Grader, Outcome, Paper, Submission, file_papers, submissions, template_path
+from autograder.engine.pool import cores, examine_all
+from autograder.engine.record import recorded, verdicts
 from autograder.engine.student_side.policy import PolicyFailure
+
+__all__ = ["grade", "grade_submissions", "rows", "table", "verdicts"]
+
+_MOST_PAPERS = 50  # in one transaction
+_LONGEST_WAIT = 1.0  # seconds until marks are saved
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ def grade(
     force: bool = False,
     dry_run: bool = False,
     isolated: bool = True,
+    workers: int | None = None,
 ) -> int:
     """Grade what is submitted, with progress on the standard error stream, and print the table of the class.
 
@@ -61,6 +67,8 @@ def grade(
         Only say what would be graded.
     isolated : bool
         Run submissions in the jail.
+    workers : int, optional
+        How many are graded at once.
 
     Returns
     -------
@@ -73,15 +81,19 @@ def grade(
         If there is nothing to grade, or nothing to grade it with.
     """
     found = find_submissions(course, assignment, student)
-    todo = [submission for submission in found if force or not submission.is_graded()]
+    marks = held(course, assignment)
+    todo = [
+        submission for submission in found if force or submission.student not in marks or not submission.is_graded()
+    ]
+    names = {submission.student for submission in todo}
     if dry_run:
         for submission in found:
-            print(f"{submission.student}: {'would be graded' if submission in todo else 'unchanged'}")
+            print(f"{submission.student}: {'would be graded' if submission.student in names else 'unchanged'}")
         return 0
-    outcomes = grade_submissions(todo, isolated)
+    outcomes = grade_submissions(todo, isolated, workers)
     graded = [s.student for s in found if s.student not in outcomes or outcomes[s.student].not_graded is None]
     print(table(assignment, list(rows(course, assignment, graded))))
-    unchanged = {submission.student: Outcome(submission.oddities()) for submission in found if submission not in todo}
+    unchanged = {s.student: Outcome(s.oddities()) for s in found if s.student not in names}
     return summarize(outcomes, unchanged)
 
 
@@ -100,16 +112,25 @@ def find_submissions(course: Course, assignment: str, student: str | None = None
     return found
 
 
-def grade_submissions(todo: list[Submission], isolated: bool = True) -> dict[str, Outcome]:
+def grade_submissions(todo: list[Submission], isolated: bool = True, workers: int | None = None) -> dict[str, Outcome]:
     """Grade submissions of one assignment; return what became of each, by student.
+
+    Parameters
+    ----------
+    todo : list of Submission
+    isolated : bool
+        Run them in the jail.
+    workers : int, optional
+        How many are graded at once; by default, as many as there are processor cores.
 
     Raises
     ------
     Problem
-        If they cannot be isolated.
+        If they cannot be isolated, or another grader is at work, or their marks cannot be saved.
     """
     if not todo:
         return {}
+    course, assignment = todo[0].course, todo[0].assignment
     try:
         jail = proved_jail(isolated)
     except PolicyFailure as failure:
@@ -119,19 +140,36 @@ def grade_submissions(todo: list[Submission], isolated: bool = True) -> dict[str
         ) from failure
     if not isolated:
         print("Submissions run with your rights: grade only code that you would run yourself.", file=sys.stderr)
-    grader = Grader(todo[0].course, todo[0].assignment, jail)
-    bar = tqdm(todo, desc=f"grading {grader.assignment}", unit="submission")
-    return {submission.student: _outcome(grader, submission) for submission in bar}
+    outcomes: dict[str, Outcome] = {}
+    with alone(template_path(course, assignment)), Ledger(course, assignment) as ledger:
+        grader = Grader(course, assignment, jail)
+        grader.get_ready()
+        papers = examine_all(grader, todo, workers or cores())
+        with tqdm(total=len(todo), desc=f"grading {assignment}", unit="submission") as bar:
+            for batch in batches(papers):
+                file_papers(course, assignment, ledger, batch)
+                outcomes |= {paper.student: paper.outcome for paper in batch}
+                bar.update(len(batch))
+    return {submission.student: outcomes[submission.student] for submission in todo}
 
 
-def _outcome(grader: Grader, submission: Submission) -> Outcome:
-    """Grade a submission, whatever happens: what befalls one does not keep the others from their marks."""
+def batches(papers: Iterator[Paper]) -> Iterator[list[Paper]]:
+    """Gather papers until there are many, or the first has waited long enough."""
+    batch: list[Paper] = []
     try:
-        return grader.grade(submission)
-    except Problem:
-        raise  # of the course: it befalls all
-    except Exception as error:
-        return Outcome(not_graded=f"the grader failed ({type(error).__name__}: {error}); its marks are as they were.")
+        for paper in papers:
+            if not batch:
+                begun = time.monotonic()
+            batch.append(paper)
+            if len(batch) >= _MOST_PAPERS or time.monotonic() - begun > _LONGEST_WAIT:
+                yield batch
+                batch = []
+    except KeyboardInterrupt:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
 
 
 def summarize(outcomes: dict[str, Outcome], unchanged: dict[str, Outcome]) -> int:
@@ -155,40 +193,11 @@ def summarize(outcomes: dict[str, Outcome], unchanged: dict[str, Outcome]) -> in
 
 def rows(course: Course, assignment: str, students: list[str]) -> Iterator[Row]:
     """Yield the line of each student who is in the gradebook."""
-    with Gradebook(course.gradebook_url, course.course_id) as gradebook:
-        for student in students:
-            try:
-                submission = gradebook.find_submission(assignment, student)
-            except MissingEntry:
-                continue
-            grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
-            checked = [grade for grade in grades if grade.auto_score is not None]
-            yield Row(
-                student,
-                sum(grade.auto_score for grade in checked),
-                sum(grade.max_score for grade in checked),
-                sum(grade.max_score for grade in grades if grade.needs_manual_grade),
-                findings(course.autograded(student, assignment)),
-            )
-
-
-def findings(notebook: Path) -> list[str]:
-    """Return what the checks found in a graded notebook: misconceptions by name, else the part and its finding."""
-    names: dict[str, None] = {}
-    for record in verdicts(notebook):
-        for finding in record["findings"]:
-            named = " or ".join(finding["misconceptions"])
-            names[named or f"{record['part']}: {finding['sentence']}"] = None
-    return list(names)
-
-
-def verdicts(notebook: Path) -> list[dict[str, Any]]:
-    """Return the records that the engine left in a graded notebook, one for each part."""
-    if not notebook.is_file():
-        return []
-    cells = nbformat.read(notebook, as_version=4).cells
-    outputs = [output for cell in cells if cell.cell_type == "code" for output in cell.outputs]
-    return [output.data[VERDICT_TYPE] for output in outputs if VERDICT_TYPE in output.get("data", {})]
+    marks = held(course, assignment)
+    for student in students:
+        if student in marks:
+            mark, summary = marks[student], recorded(course.autograded(student, assignment))
+            yield Row(student, mark.score, mark.max_score, mark.by_hand, list(map(str, summary.get("found", ()))))
 
 
 def table(assignment: str, lines: list[Row]) -> str:

@@ -1,7 +1,6 @@
 """From a submission's folder to a marked notebook and its marks in the gradebook."""
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,16 +11,18 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader.api import Gradebook
-from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades
 from nbgrader.utils import parse_utc
 
+from autograder.bn_helper.parts import PARTS
+from autograder.checks.expectations import grading_expectations
 from autograder.course import FOLDER, Course, Problem, secret
 from autograder.engine.files import helper_files, work_files
+from autograder.engine.gradebook import Ledger, Marks, marks_of
 from autograder.engine.jail import EngineFailure, Jail
 from autograder.engine.marking import Marker, opening_of
 from autograder.engine.reading import find_notebook, read_notebook
 from autograder.engine.rebuild import rebuild, release_oddity
+from autograder.engine.record import findings, recorded, verdicts_in
 
 STAMP = "timestamp.txt"  # nbgrader's, beside the notebook
 _ATTEMPTS = 2
@@ -68,20 +69,19 @@ class Submission:
     def is_graded(self) -> bool:
         """Tell whether the marks in the gradebook are those of what is handed in now."""
         try:
-            return self._recorded("fingerprint") == self.fingerprint
+            return self.recorded.get("fingerprint") == self.fingerprint
         except OSError:
             return False  # a file that cannot be read is told when it is graded
 
     def oddities(self) -> list[str]:
         """Return what was odd about it when it was graded."""
-        told = self._recorded("oddities")
+        told = self.recorded.get("oddities")
         return [str(oddity) for oddity in told] if isinstance(told, list) else []
 
-    def _recorded(self, name: str) -> Any:
-        try:
-            return json.loads(self.graded.read_text(encoding="utf-8"))["metadata"]["batchnorm"][name]
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+    @cached_property
+    def recorded(self) -> dict[str, Any]:
+        """What the marked notebook records about its grading; empty if there is none."""
+        return recorded(self.graded)
 
 
 @dataclass
@@ -90,6 +90,22 @@ class Outcome:
 
     oddities: list[str] = field(default_factory=list)
     not_graded: str | None = None
+
+
+@dataclass(frozen=True)
+class Paper:
+    """An examined submission, on its way to the gradebook.
+
+    Attributes
+    ----------
+    notebook : str, optional
+        The text of the marked notebook; None if the submission was not graded.
+    """
+
+    student: str
+    outcome: Outcome
+    marks: Marks
+    notebook: str | None = None
 
 
 @cache
@@ -135,28 +151,48 @@ class Grader:
         opening = opening_of(self.template, helper_files(self.course.source(self.assignment) / "bn_helper"))
         return Marker(self.assignment, secret(self.course.root), self.jail, self.course.book_url, opening=opening)
 
+    def get_ready(self) -> None:
+        """Make now, and once for all processes that are forked from this one, what every submission needs."""
+        for grade_id in self._grade_ids() & PARTS.keys():
+            grading_expectations(self.marker.secret, self.assignment, grade_id)
+        if self.marker.opening is not None:
+            self.jail.outputs(self.marker.opening)
+        engine_digest()
+
     def grade(self, submission: Submission) -> Outcome:
-        """Grade a submission: rebuild its notebook, run and mark it, save the marks, then the marked notebook.
+        """Grade one submission: examine it, save its marks, then the marked notebook."""
+        paper = self.examine(submission)
+        with Ledger(self.course, self.assignment) as ledger:
+            file_papers(self.course, self.assignment, ledger, [paper])
+        return paper.outcome
+
+    def examine(self, submission: Submission) -> Paper:
+        """Rebuild a submission's notebook, run and mark it; nothing is saved.
 
         What goes wrong with the submission is marked; what goes wrong with the engine is tried again, and if it
         goes wrong again the submission stays ungraded.
         """
         try:
             path, found = find_notebook(submission.folder, self.assignment, self._grade_ids())
+            fingerprint = submission.fingerprint  # of what is there before it is read: a change later is seen
             notebook, read = self.read(path)
             left_out = self.mark(notebook, submission)
         except Problem as problem:
-            flag_ungraded(submission)
-            return Outcome(not_graded=str(problem))
+            return ungraded(submission.student, str(problem))
         except EngineFailure as failure:
-            flag_ungraded(submission)
-            return Outcome(not_graded=f"the engine failed ({failure}); grade again.")
-        if (submission.folder / STAMP).exists() and handed_in(submission) is None:
+            return ungraded(submission.student, f"the engine failed ({failure}); grade again.")
+        timestamp = handed_in(submission)
+        if timestamp is None and (submission.folder / STAMP).exists():
             left_out.append(f"{STAMP} holds no date and time that can be read; the submission counts as in time")
         outcome = Outcome([*found, *read, *left_out])
-        notebook.metadata.batchnorm.oddities = outcome.oddities
-        save(submission, notebook)
-        return outcome
+        notebook.metadata.batchnorm.update(
+            fingerprint=fingerprint,
+            isolated=self.jail.isolated,
+            oddities=outcome.oddities,
+            found=list(findings(verdicts_in(notebook))),
+        )
+        marks = marks_of(submission.student, timestamp, notebook)
+        return Paper(submission.student, outcome, marks, nbformat.writes(notebook))
 
     def read(self, path: Path) -> tuple[NotebookNode, list[str]]:
         """Read a submitted notebook and put its texts into the release version's cells; say what was odd.
@@ -188,8 +224,6 @@ class Grader:
                 self.jail.close()
                 if attempt == _ATTEMPTS:
                     raise
-        notebook.metadata.batchnorm.fingerprint = submission.fingerprint
-        notebook.metadata.batchnorm.isolated = self.jail.isolated
         return left_out
 
     def _grade_ids(self) -> set[str]:
@@ -207,48 +241,55 @@ def handed_in(submission: Submission) -> datetime | None:
         return None
 
 
-def save(submission: Submission, notebook: NotebookNode) -> None:
-    """Save marks and comments as nbgrader does, then the marked notebook, which says that they are saved."""
-    gradebook_url = submission.course.gradebook_url
-    timestamp = handed_in(submission)
-    with Gradebook(gradebook_url, submission.course.course_id) as gradebook:
-        gradebook.update_or_create_student(submission.student)
-        more = {} if timestamp is None else {"timestamp": timestamp}
-        gradebook.update_or_create_submission(submission.assignment, submission.student, **more)
-    names = {
-        "student": submission.student,
-        "assignment": submission.assignment,
-        "notebook": submission.assignment,
-        "db_url": gradebook_url,
-    }
-    resources = {"nbgrader": names, "metadata": {"path": str(submission.folder)}, "unique_key": submission.assignment}
-    for preprocessor in (SaveAutoGrades, AssignLatePenalties):
-        preprocessor(config=submission.course.config).preprocess(notebook, resources)
-
-    target = submission.graded
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if timestamp is not None:
-        _replace(target.with_name(STAMP), f"{timestamp} UTC")
-    _replace(target, nbformat.writes(notebook))
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file aside and rename it: it is there whole or not at all, also where a read-only one stood."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
-    partial.chmod(0o444)
-    partial.replace(path)
+def ungraded(student: str, why: str) -> Paper:
+    """Return what becomes of a submission that could not be marked: its marks stay as they are."""
+    return Paper(student, Outcome(not_graded=why), Marks(student, graded=False))
 
 
 def flag_ungraded(submission: Submission) -> None:
     """Leave the marks of a submission as they are, and those that it does not have yet to be looked at."""
-    with Gradebook(submission.course.gradebook_url, submission.course.course_id) as gradebook:
-        gradebook.update_or_create_student(submission.student)
-        stored = gradebook.update_or_create_submission(submission.assignment, submission.student)
-        for grade in (grade for notebook in stored.notebooks for grade in notebook.grades):
-            if grade.auto_score is None:
-                grade.needs_manual_grade = True
-        gradebook.db.commit()
+    with Ledger(submission.course, submission.assignment) as ledger:
+        ledger.write([Marks(submission.student, graded=False)])
+
+
+def file_papers(course: Course, assignment: str, ledger: Ledger, papers: list[Paper]) -> None:
+    """Save marks in one transaction, then the marked notebooks, each of which says that its marks are saved.
+
+    Whenever this is broken off, what is there is right, and what is not is graded by the next run.
+
+    Raises
+    ------
+    Problem
+        If the gradebook or the folder cannot be written.
+    """
+    ledger.write([paper.marks for paper in papers])
+    for paper in papers:
+        if paper.notebook is None:
+            continue
+        target = course.autograded(paper.student, assignment)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if paper.marks.timestamp is not None:
+                _replace(target.with_name(STAMP), f"{paper.marks.timestamp} UTC")
+            _replace(target, paper.notebook)
+        except OSError as error:
+            raise Problem(
+                f"The marked notebook {target} cannot be written: {error.strerror}. "
+                "Its marks are saved; mend that and run the same command again."
+            ) from error
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file aside and rename it: it is there whole or not at all, also where a read-only one stood."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.unlink(missing_ok=True)  # of a run that was broken off
+        partial.write_text(text, encoding="utf-8")
+        partial.chmod(0o444)
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def submissions(course: Course, assignment: str, student: str | None = None) -> Iterator[Submission]:
