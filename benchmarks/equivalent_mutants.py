@@ -30,6 +30,12 @@ _BY_REASON: dict[str, tuple[str, ...]] = {
         "backward_mu: return through_x_hat - through_var",
         "backward_mu: return through_x_hat",
     ),
+    "at 0 both forms of the sigmoid are one half": ("sigmoid_forward: out = np.where(x > 0, 1, e) / (1 + e)",),
+    "out serves as the cache, so the two are the same array": ("sigmoid_forward: return (cache, out)",),
+    "the list of caches is as long as that of weights": (
+        "gradient_norms: for W, cache in zip(reversed(weights), reversed(caches)):",
+        "gradient_norms: for W, cache in zip(reversed(weights), reversed(caches), strict=False):",
+    ),
 }
 
 EQUIVALENT = {mutant: reason for reason, mutants in _BY_REASON.items() for mutant in mutants}
