@@ -28,6 +28,12 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("names", nargs="*", metavar="ASSIGNMENT", help="default: all")
     build.set_defaults(run=_build)
 
+    collect = commands.add_parser("collect", help="lay uploads of Canvas or Moodle, or a folder, in submitted/")
+    collect.add_argument("sources", nargs="+", type=Path, metavar="ARCHIVE|FOLDER")
+    collect.add_argument("--roster", type=Path, metavar="CSV", help="the platform's gradebook: who has which number")
+    collect.add_argument("--assignment", metavar="NAME", help="of all notebooks; default: as each one's cells tell")
+    collect.set_defaults(run=_collect)
+
     grade = commands.add_parser("grade", help="grade the submissions of an assignment")
     grade.add_argument("assignment", metavar="ASSIGNMENT")
     grade.add_argument("--student", metavar="ID", help="only this student's submission")
@@ -45,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     sample.set_defaults(run=_sample)
 
     sample.set_defaults(course=FOLDER.parent / "_build" / "sample")
-    for command in (build, grade, export):
+    for command in (build, collect, grade, export):
         command.add_argument("--course", type=Path, default=FOLDER, metavar="DIR", help="the course folder")
     return parser
 
@@ -63,6 +69,16 @@ def _build(course: Course, options: argparse.Namespace) -> int:
     for folder in build(course, options.names):
         print(f"built {folder}")
     return 0
+
+
+def _collect(course: Course, options: argparse.Namespace) -> int:
+    from autograder.uploads.collect import collect, table
+    from autograder.uploads.roster import Roster, read_roster
+
+    roster = read_roster(options.roster) if options.roster else Roster()
+    done = collect(course, options.sources, roster, options.assignment)
+    print(table(done))
+    return int(bool(done.left))
 
 
 def _grade(course: Course, options: argparse.Namespace) -> int:
