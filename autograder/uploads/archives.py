@@ -56,9 +56,7 @@ def files_of(source: Path) -> Iterator[File | Refused]:
     try:
         archive = zipfile.ZipFile(source)
     except (OSError, zipfile.BadZipFile, ValueError) as error:
-        raise Problem(
-            f"{source} is no folder, and no zip that can be read ({error}); download it again."
-        ) from error
+        raise Problem(f"{source} is no folder, and no zip that can be read ({error}); download it again.") from error
     with archive:
         yield from _of_zip(archive, PurePosixPath(), room, depth=1)
 
