@@ -44,7 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     grade.set_defaults(run=_grade)
 
     export = commands.add_parser("export", help="print the marks of the course; what is not graded is empty, not 0")
-    export.add_argument("--format", choices=("csv", "json"), default="csv")
+    export.add_argument("--format", choices=("csv", "json", "canvas", "moodle"), default="csv")
+    export.add_argument("--roster", type=Path, metavar="CSV", help="the gradebook of Canvas, or Moodle's worksheet")
+    export.add_argument("--assignment", metavar="NAME", help="only this assignment; Moodle's worksheet is of one")
     export.set_defaults(run=_export)
 
     sample = commands.add_parser("sample", help="build and grade the sample class in _build/sample")
@@ -96,10 +98,34 @@ def _grade(course: Course, options: argparse.Namespace) -> int:
 
 
 def _export(course: Course, options: argparse.Namespace) -> int:
+    from autograder import platforms
     from autograder.export import FORMATS, marks
 
-    print(FORMATS[options.format](marks(course)), end="")
-    return 0
+    found = marks(course)
+    if options.assignment:
+        found = [mark for mark in found if mark.assignment == options.assignment]
+        if not found:
+            raise Problem(f"The gradebook has no marks for {options.assignment!r}.")
+    if options.format in FORMATS:
+        print(FORMATS[options.format](found), end="")
+        return 0
+    if options.roster is None:
+        kind = "gradebook (Export in its menu)" if options.format == "canvas" else "grading worksheet of the assignment"
+        raise Problem(f"{options.format} knows students by numbers of its own: give its {kind} with --roster FILE.")
+    if options.format == "canvas":
+        text = platforms.as_canvas(found, options.roster)
+    elif not options.assignment:
+        raise Problem("A grading worksheet of Moodle is of one assignment: say which with --assignment NAME.")
+    else:
+        text = platforms.as_moodle(found, options.roster, options.assignment)
+    print(text, end="")
+    unknown = platforms.not_in_roster(found, options.roster)
+    if unknown:
+        print(
+            f"autograder: {options.roster} does not know {', '.join(unknown)}; their marks are left out.",
+            file=sys.stderr,
+        )
+    return int(bool(unknown))
 
 
 def _sample(course: Course, options: argparse.Namespace) -> int:

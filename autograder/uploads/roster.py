@@ -47,13 +47,8 @@ def read_roster(path: Path) -> Roster:
     Problem
         If it cannot be read, or has none of these headers.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Problem(f"The roster {path} cannot be read ({error}); export it again as CSV in UTF-8.") from error
-    dialect = ";" if text.partition("\n")[0].count(";") > text.partition("\n")[0].count(",") else ","
-    rows = list(csv.DictReader(io.StringIO(text), delimiter=dialect))
-    header = set(rows[0]) if rows else set()
+    rows = table_of(path)
+    header = set(rows[0])
     if {"ID", "SIS Login ID"} <= header or {"ID", "Student"} <= header:
         found = {row["ID"]: _canvas(row) for row in rows if (row["ID"] or "").strip().isdigit()}
     elif {"Identifier", "Full name"} <= header:
@@ -66,6 +61,25 @@ def read_roster(path: Path) -> Roster:
             "Moodle (Identifier, Full name), or a table with id and student."
         )
     return Roster(found)
+
+
+def table_of(path: Path) -> list[dict[str, str]]:
+    """Read a table of a learning platform: comma- or semicolon-separated, with a header; absent fields are empty.
+
+    Raises
+    ------
+    Problem
+        If it cannot be read, or holds no line below its header.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Problem(f"The roster {path} cannot be read ({error}); export it again as CSV in UTF-8.") from error
+    first = text.partition("\n")[0]
+    rows = list(csv.DictReader(io.StringIO(text), delimiter=";" if first.count(";") > first.count(",") else ","))
+    if not rows:
+        raise Problem(f"The roster {path} holds no line below its header; export it again.")
+    return [{name: value or "" for name, value in row.items() if name} for row in rows]
 
 
 def student_id(text: str) -> str:
