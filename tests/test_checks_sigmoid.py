@@ -242,11 +242,15 @@ def test_a_message_names_the_property_that_is_broken(change, part, sentence):
     assert "This is what one gets" not in message
 
 
-def test_a_message_about_a_number_shows_both_and_the_other_tolerance():
+def test_a_message_about_a_number_shows_both_and_of_a_hidden_one_neither_them_nor_the_tolerance():
     message = graded(wrong(fraction=lambda s, c, tol: float(np.mean(s < 0.02))))["saturated_fraction-tol"].message()
-    assert re.search(
-        r"fraction for another tol is 0\.\d+ and should be 0\.\d+ \(N=7, D=6, .*another tol=0\.12\)", message
-    )
+    assert re.search(r"fraction for tol=0\.12 is 0\.\d+ and should be 0\.\d+ \(N=7, D=6, 3 layers\)", message)
+
+    def wrong_where_hidden(s, c, tol):
+        return float(np.mean(s < tol)) / (1 if tol in (0.01, 0.12, 0.2, 0.25) else 2)
+
+    message = graded(wrong(fraction=wrong_where_hidden))["saturated_fraction-tol"].message()
+    assert "fraction for another tol deviates by 50 % of the right value (a hidden test, N=7, D=8, 3 layers)" in message
 
 
 def test_two_mistakes_in_functions_that_do_not_touch_are_both_named():

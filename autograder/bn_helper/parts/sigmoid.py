@@ -139,7 +139,7 @@ def fraction_keeps(call: Call, probe: Probe) -> Notes:
 
 
 def fraction_tol(call: Call, probe: Probe) -> Notes:
-    return {"fraction for another tol": _fraction(call, probe.z, probe.tol)}
+    return {f"fraction for {probe.tol_in_words}": _fraction(call, probe.z, probe.tol)}
 
 
 def fraction_strict(call: Call, probe: Probe) -> Notes:

@@ -13,7 +13,9 @@ from solutions import gradient_norms
 _DEFAULT = 0.01  # of saturated_fraction's tol
 
 
-def construct(rng: np.random.Generator, N: int, D: int, tol: float, widths: tuple[int, ...]) -> Probe:
+def construct(
+    rng: np.random.Generator, N: int, D: int, tol: float, widths: tuple[int, ...], told: bool = False
+) -> Probe:
     """Construct a probe for every part of the topic.
 
     Parameters
@@ -25,6 +27,8 @@ def construct(rng: np.random.Generator, N: int, D: int, tol: float, widths: tupl
         For `saturated_fraction`, between 0.05 and 0.2.
     widths : tuple of int
         Of the outputs of the layers of a sigmoid network with D inputs; no two neighbours are equal.
+    told : bool
+        Whether messages may tell the tolerance.
 
     Returns
     -------
@@ -40,9 +44,10 @@ def construct(rng: np.random.Generator, N: int, D: int, tol: float, widths: tupl
         "dout_large": column_values(rng, 0.5, 1.5, 8),
         "z": _shuffled_bands(rng, N, D, tol),
         "tol": tol,
+        "tol_in_words": f"tol={tol:g}" if told else "another tol",
         **_network(rng, N, (D, *widths)),
     }
-    return Probe(f"N={N}, D={D}, {len(widths)} layers", f"another tol={tol:g}", inputs)
+    return Probe(f"N={N}, D={D}, {len(widths)} layers", "", inputs)
 
 
 def _entries(rng: np.random.Generator, N: int, D: int) -> np.ndarray:
@@ -104,8 +109,8 @@ def visible() -> tuple[Probe, ...]:
     """Return the probes that students hold."""
     rng = generator("visible sigmoid")
     return (
-        construct(rng, N=7, D=6, tol=0.12, widths=(4, 6, 3)),
-        construct(rng, N=9, D=5, tol=0.2, widths=(6, 3, 5)),
+        construct(rng, N=7, D=6, tol=0.12, widths=(4, 6, 3), told=True),
+        construct(rng, N=9, D=5, tol=0.2, widths=(6, 3, 5), told=True),
     )
 
 
