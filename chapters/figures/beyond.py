@@ -130,7 +130,10 @@ def turned(x):
     """Show which outputs one input reaches in batch and in layer normalization, and to what each array belongs."""
     N, D = x.shape
     dot = (1, 3)
-    by_feature = lambda v: batchnorm_forward(v, np.ones(D), np.zeros(D), {"mode": "train"})[0]  # noqa: E731
+
+    def by_feature(v):
+        return batchnorm_forward(v, np.ones(D), np.zeros(D), {"mode": "train"})[0]
+
     fig, axes = new_figure(3.0, ncols=2)
     for ax, normalize, name in zip(axes, (by_feature, by_example), ("batch", "layer"), strict=True):
         grid(ax, reached(normalize, x, *dot), dot)
