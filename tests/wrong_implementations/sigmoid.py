@@ -174,7 +174,10 @@ FORWARD = {
         out=entry_by_entry(math.tanh), dx=lambda dout, c: dout * (c["out"] - c["out"] ** 2)
     ),
     "sigmoid without parentheses": notebook(
-        out=lambda x: np.exp(-x) + 1, dx=lambda dout, c: dout * (c["out"] - c["out"] ** 2), slope=slope_by_cosh
+        out=lambda x: np.exp(-x) + 1,
+        dx=lambda dout, c: dout * (c["out"] - c["out"] ** 2),
+        slope=slope_by_cosh,
+        layer=lambda x, W: (right_out(np.dot(x, W)), {"out": right_out(np.dot(x, W))}),
     ),
     "x overwritten by the sigmoid": notebook(out=into_x),
 }

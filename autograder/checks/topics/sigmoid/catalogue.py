@@ -51,6 +51,8 @@ _RETURN = "return norms[::-1]"
 # none could be named there
 _OWN_SLOPE = ("saturated_fraction", _SLOPE, "slope = cache * (1 - cache)")
 _SLOPE_OF_X = ("saturated_fraction", _SLOPE, "slope = 1 / (2 + np.exp(x) + np.exp(-x))")
+# gradient_norms by itself: from layer to layer exponentials of exponentials overflow, and show no mistake any more
+_OWN_LAYER = ("gradient_norms", _LAYER, "x = cache = 1 / (1 + np.exp(-(x @ W)))")
 
 # fmt: off
 FORWARD = (
@@ -67,7 +69,7 @@ FORWARD = (
     _forward("tanh for the sigmoid", "tanh takes the place of the sigmoid", "relatives",
              (VALUE, STABLE, DX, FRACTION, TOL, NORMS, ORDER), "out = np.tanh(x)"),
     _made("sigmoid without parentheses", "one is divided by one, and the exponential is added to that", "derivative",
-          (VALUE, STABLE, DX, NORMS, ORDER), ("sigmoid_forward", _OUT, "out = 1 / 1 + np.exp(-x)"), _SLOPE_OF_X),
+          (VALUE, STABLE, DX), ("sigmoid_forward", _OUT, "out = 1 / 1 + np.exp(-x)"), _SLOPE_OF_X, _OWN_LAYER),
     _forward("x overwritten by the sigmoid", "out is written into the array x that was given", "derivative",
              (VALUE, FRACTION), _OUT + "\n    x[...] = out"),
 )

@@ -41,7 +41,7 @@ def construct(
         "x": _entries(rng, N, D),
         "dout": column_values(rng, 0.1, 0.3, D) + rng.choice([-1.0, 1.0], (N, D)) * rng.uniform(1.0, 1.5, (N, D)),
         "large": rng.permutation([1.0, 30.0, 720.0, *10.0 ** rng.uniform(2.9, 30.0, size=4), 1e300]),
-        "dout_large": column_values(rng, 0.5, 1.5, 8),
+        "dout_large": rng.choice([-1.0, 1.0], 8) * rng.uniform(0.5, 1.5, 8),
         "z": _shuffled_bands(rng, N, D, tol),
         "tol": tol,
         "tol_in_words": f"tol={tol:g}" if told else "another tol",
@@ -53,7 +53,7 @@ def construct(
 def _entries(rng: np.random.Generator, N: int, D: int) -> np.ndarray:
     """Draw columns of unequal spread: each with entries near 0, and with large ones of both signs."""
     x = np.empty((N, D))
-    for column, most in enumerate(rng.permutation(np.linspace(3.0, 8.0, D))):
+    for column, most in enumerate(rng.permutation(np.linspace(3.0, 8.0, D)) * rng.uniform(0.9, 1.0, D)):
         ends = [most, -0.8 * most] if column % 2 else [0.8 * most, -most]
         middle = rng.choice([-1.0, 1.0], 2) * rng.uniform(0.2, 0.6, size=2)
         x[:, column] = rng.permutation([*ends, *middle, *rng.uniform(-most, most, size=N - 4)])
