@@ -4,9 +4,9 @@
 style; `OUTSIDE` holds mistakes of which the catalogue knows nothing.
 """
 
-from wrong_implementations import batchnorm, sigmoid
+from wrong_implementations import batchnorm, gradcheck, hidden_layer, sigmoid
 
 __all__ = ["OUTSIDE", "SECOND"]
 
-SECOND = {**batchnorm.SECOND, **sigmoid.SECOND}
-OUTSIDE = {**batchnorm.OUTSIDE, **sigmoid.OUTSIDE}
+SECOND = {**batchnorm.SECOND, **gradcheck.SECOND, **sigmoid.SECOND, **hidden_layer.SECOND}
+OUTSIDE = {**batchnorm.OUTSIDE, **gradcheck.OUTSIDE, **sigmoid.OUTSIDE, **hidden_layer.OUTSIDE}

@@ -4,12 +4,17 @@ A claim is a script: it calls functions by name and notes what it sees. Run with
 notes what they do; run with the reference it notes what is right. `judge` compares the two.
 """
 
-from . import batchnorm, sigmoid
+from . import batchnorm, check_gradients, gradcheck, hidden_layer, shift, sigmoid, stack
 from .claims import Part
 
 TOPICS: dict[str, tuple[Part, ...]] = {
     "batchnorm": batchnorm.PARTS,
+    "gradcheck": gradcheck.PARTS,
+    "check_gradients": check_gradients.PARTS,
     "sigmoid": sigmoid.PARTS,
+    "hidden_layer": hidden_layer.PARTS,
+    "stack": stack.PARTS,
+    "shift": shift.PARTS,
 }
 
 PARTS = {part.id: part for parts in TOPICS.values() for part in parts}

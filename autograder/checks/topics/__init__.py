@@ -2,11 +2,16 @@
 
 from autograder.bn_helper.parts import topic_of
 from autograder.checks.topic import Misconception, Topic
-from autograder.checks.topics import batchnorm, sigmoid
+from autograder.checks.topics import batchnorm, check_gradients, gradcheck, hidden_layer, shift, sigmoid, stack
 
 TOPICS: dict[str, Topic] = {
     "batchnorm": batchnorm.TOPIC,
+    "gradcheck": gradcheck.TOPIC,
+    "check_gradients": check_gradients.TOPIC,
     "sigmoid": sigmoid.TOPIC,
+    "hidden_layer": hidden_layer.TOPIC,
+    "stack": stack.TOPIC,
+    "shift": shift.TOPIC,
 }
 
 CATALOGUE: tuple[Misconception, ...] = tuple(entry for topic in TOPICS.values() for entry in topic.catalogue)
