@@ -41,6 +41,12 @@ TITLES = {
     "sec-gradcheck-blind": "What the check cannot see",
     "sec-network-fair": "What would be a fair comparison?",
     "sec-beyond-place": "Where to put it",
+    "sec-beyond-axes": "One formula, four sets of axes",
+    "sec-beyond-spatial": "The examples of a batch of images: spatial batch normalization",
+    "sec-beyond-layer": "Each example by itself: layer normalization",
+    "sec-beyond-folding": "A layer that disappears: folding",
+    "sec-beyond-transformers": "Why transformers left the batch",
+    "sec-beyond-practice": "In practice",
 }
 
 

@@ -54,6 +54,11 @@ def named(verdict):
     return {suspect.name for finding in verdict.findings for suspect in finding.suspects}
 
 
+def hindered(verdict):
+    """Tell whether a function ended with an error, so that there are no numbers from which a mistake could be named."""
+    return not named(verdict) and any(" raised " in finding.sentence for finding in verdict.findings)
+
+
 def probes_of(part, secret):
     return visible_probes(part) + hidden_probes(secret, assignment_of(part), part)
 

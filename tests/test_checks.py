@@ -13,6 +13,7 @@ from graded import (
     assignment_of,
     expected_of,
     graded,
+    hindered,
     losing,
     named,
     parts_of,
@@ -67,13 +68,19 @@ def test_the_shares_of_a_part_add_up_to_one():
         assert sum(claim.share for claim in part.claims) == pytest.approx(1.0, abs=1e-12), part.id
 
 
+def names_found(verdicts):
+    """Return the misconceptions that are named; every part that loses marks names one, if it could be tried."""
+    assert all(named(verdicts[part]) or hindered(verdicts[part]) for part in losing(verdicts))
+    return {name for verdict in verdicts.values() for name in named(verdict)}
+
+
 @by_name
 @pytest.mark.parametrize("secret", SECRETS)
 def test_it_loses_marks_in_exactly_the_declared_parts_and_is_the_only_one_named(name, secret):
     entry = ENTRIES[name]
     verdicts = graded(entry.functions, secret)
     assert losing(verdicts) == set(entry.breaks)
-    assert {part: named(verdicts[part]) for part in entry.breaks} == {part: {name} for part in entry.breaks}
+    assert names_found(verdicts) == {name}
 
 
 @by_name
@@ -82,7 +89,7 @@ def test_a_second_implementation_in_another_style_loses_the_same_parts_and_is_na
     for secret in SECRETS[:2]:
         verdicts = graded(SECOND[name], secret)
         assert losing(verdicts) == set(entry.breaks) & set(verdicts)
-        assert {part: named(verdicts[part]) for part in losing(verdicts)} == {part: {name} for part in losing(verdicts)}
+        assert names_found(verdicts) == {name}
 
 
 def test_the_second_implementations_share_no_statement_with_the_catalogue():

@@ -4,9 +4,25 @@
 style; `OUTSIDE` holds mistakes of which the catalogue knows nothing.
 """
 
-from wrong_implementations import batchnorm, gradcheck, hidden_layer, sigmoid
+from wrong_implementations import batchnorm, gradcheck, hidden_layer, inference, layernorm, sigmoid, spatial
 
 __all__ = ["OUTSIDE", "SECOND"]
 
-SECOND = {**batchnorm.SECOND, **gradcheck.SECOND, **sigmoid.SECOND, **hidden_layer.SECOND}
-OUTSIDE = {**batchnorm.OUTSIDE, **gradcheck.OUTSIDE, **sigmoid.OUTSIDE, **hidden_layer.OUTSIDE}
+SECOND = {
+    **batchnorm.SECOND,
+    **gradcheck.SECOND,
+    **sigmoid.SECOND,
+    **hidden_layer.SECOND,
+    **spatial.SECOND,
+    **layernorm.SECOND,
+    **inference.SECOND,
+}
+OUTSIDE = {
+    **batchnorm.OUTSIDE,
+    **gradcheck.OUTSIDE,
+    **sigmoid.OUTSIDE,
+    **hidden_layer.OUTSIDE,
+    **spatial.OUTSIDE,
+    **layernorm.OUTSIDE,
+    **inference.OUTSIDE,
+}

@@ -4,7 +4,7 @@ A claim is a script: it calls functions by name and notes what it sees. Run with
 notes what they do; run with the reference it notes what is right. `judge` compares the two.
 """
 
-from . import batchnorm, check_gradients, gradcheck, hidden_layer, shift, sigmoid, stack
+from . import batchnorm, check_gradients, gradcheck, hidden_layer, inference, layernorm, shift, sigmoid, spatial, stack
 from .claims import Part
 
 TOPICS: dict[str, tuple[Part, ...]] = {
@@ -15,6 +15,9 @@ TOPICS: dict[str, tuple[Part, ...]] = {
     "hidden_layer": hidden_layer.PARTS,
     "stack": stack.PARTS,
     "shift": shift.PARTS,
+    "spatial": spatial.PARTS,
+    "layernorm": layernorm.PARTS,
+    "inference": inference.PARTS,
 }
 
 PARTS = {part.id: part for parts in TOPICS.values() for part in parts}

@@ -2,7 +2,18 @@
 
 from autograder.bn_helper.parts import topic_of
 from autograder.checks.topic import Misconception, Topic
-from autograder.checks.topics import batchnorm, check_gradients, gradcheck, hidden_layer, shift, sigmoid, stack
+from autograder.checks.topics import (
+    batchnorm,
+    check_gradients,
+    gradcheck,
+    hidden_layer,
+    inference,
+    layernorm,
+    shift,
+    sigmoid,
+    spatial,
+    stack,
+)
 
 TOPICS: dict[str, Topic] = {
     "batchnorm": batchnorm.TOPIC,
@@ -12,6 +23,9 @@ TOPICS: dict[str, Topic] = {
     "hidden_layer": hidden_layer.TOPIC,
     "stack": stack.TOPIC,
     "shift": shift.TOPIC,
+    "spatial": spatial.TOPIC,
+    "layernorm": layernorm.TOPIC,
+    "inference": inference.TOPIC,
 }
 
 CATALOGUE: tuple[Misconception, ...] = tuple(entry for topic in TOPICS.values() for entry in topic.catalogue)
