@@ -119,9 +119,9 @@ BEND: dict[str, Gradient] = {
 }
 
 
-def but_last(array: np.ndarray) -> np.ndarray:
-    """Return the array with zeros in its last row, or as its last entry."""
-    return np.append(array[:-1], np.zeros_like(array[-1:]), axis=0)
+def last_turned(array: np.ndarray) -> np.ndarray:
+    """Return the array with the opposite sign in its last row, or of its last entry."""
+    return np.append(array[:-1], -array[-1:], axis=0)
 
 
 def refusing(dout: np.ndarray, cache: Any) -> Any:
@@ -152,12 +152,12 @@ LAYERS: dict[str, Callable[[], Pair]] = {
     "gamma": _centre(dx=lambda dout, c: _minus(dout, _total(dout) / c.N)),
     "sign": _centre(dx=lambda dout, c: np.abs(c.gamma) * _minus(dout, _total(dout) / c.N)),
     "running": _power(dx=lambda dout, c: _divided(dout, c, power=c.followed)),
-    "example": _bend(dx=lambda dout, c: but_last(BEND["dx"](dout, c))),
+    "example": _bend(dx=lambda dout, c: last_turned(BEND["dx"](dout, c))),
     "percent": _bend(dx=lambda dout, c: 1.005 * BEND["dx"](dout, c)),
     "early": _centre(dgamma=lambda dout, c: _product(dout, c.x)),
     "out": _centre(dgamma=lambda dout, c: _product(dout, c.out)),
     "scaled dgamma": _centre(dgamma=lambda dout, c: c.gamma * CENTRE["dgamma"](dout, c)),
-    "feature": _bend(dgamma=lambda dout, c: but_last(BEND["dgamma"](dout, c))),
+    "feature": _bend(dgamma=lambda dout, c: last_turned(BEND["dgamma"](dout, c))),
     "averaged": _centre(
         dgamma=lambda dout, c: CENTRE["dgamma"](dout, c) / c.N, dbeta=lambda dout, c: _total(dout) / c.N
     ),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder.bn_helper.siblings import Gradient, Pair, but_last, changed, layer, refusing
+from autograder.bn_helper.siblings import Gradient, Pair, changed, last_turned, layer, refusing
 from autograder.checks.topics.batchnorm.catalogue import BACKWARD
 from solutions import (
     batchnorm_backward,
@@ -65,12 +65,12 @@ WRONG: dict[str, Callable[[], Pair]] = {
     "gamma": _from_catalogue("gamma forgotten"),
     "sign": _with(dx=lambda dout, c: RIGHT["dx"](dout, c) * np.sign(c.gamma)),
     "running": _with(dx=lambda dout, c: _dx(dout, c, mu=c.followed[0], std=np.sqrt(c.followed[1] + c.eps))),
-    "example": _with(dx=lambda dout, c: but_last(RIGHT["dx"](dout, c))),
+    "example": _with(dx=lambda dout, c: last_turned(RIGHT["dx"](dout, c))),
     "percent": _with(dx=lambda dout, c: 1.005 * RIGHT["dx"](dout, c)),
     "early": _from_catalogue("dgamma from x - mu"),
     "out": _with(dgamma=lambda dout, c: (dout * c.out).sum(axis=0)),
     "scaled dgamma": _from_catalogue("dgamma from the scaled output"),
-    "feature": _with(dgamma=lambda dout, c: but_last(RIGHT["dgamma"](dout, c))),
+    "feature": _with(dgamma=lambda dout, c: last_turned(RIGHT["dgamma"](dout, c))),
     "averaged": _from_catalogue("parameter gradients averaged"),
     "scaled dbeta": _with(dbeta=lambda dout, c: c.gamma * dout.sum(axis=0)),
     "no eps": _with(
