@@ -9,7 +9,7 @@ from conftest import missing
 from autograder.engine.break_out import break_out
 from autograder.engine.files import helper_files
 from autograder.engine.jail import Jail, Opening
-from autograder.engine.marking import begins_with, opening_of
+from autograder.engine.marking import begins_with, opening_of, showing_in
 from autograder.engine.session import Limits, Session
 
 QUICK = Limits(cell=1.0, call=0.5)
@@ -112,3 +112,33 @@ def test_an_assignment_opens_with_what_stands_before_the_students_first_cell(bui
     assert begins_with(template, opening)
     template.cells[next(n for n, cell in enumerate(template.cells) if cell.cell_type == "code")].source += "\n"
     assert not begins_with(template, opening)
+
+
+SHOWS = {
+    "print(x)": True,
+    "draw_deviations('f')": True,
+    "try:\n    print(f(x))\nexcept NotImplementedError:\n    print('not yet')": True,
+    "print([y for y in x])": True,
+    "y = f(x)": False,
+    "try:\n    y = f(x)\nexcept NotImplementedError:\n    print('not yet')": False,
+    "print(y := f(x))": False,
+    "seen.append(x)": False,
+    "np.random.seed(0)": False,
+    "f(x)": False,
+    "import numpy": False,
+    "for i in range(3):\n    print(i)": False,
+    "%matplotlib inline": False,
+    "": False,
+}
+
+
+@pytest.mark.parametrize("source", list(SHOWS))
+def test_a_cell_of_the_assignment_only_shows_something(source):
+    template = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    assert (source in showing_in(template)) is SHOWS[source]
+
+
+def test_what_a_student_wrote_is_run_whatever_it_does():
+    template = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print(1)")])
+    template.cells[0].metadata.nbgrader = {"solution": True, "grade": False}
+    assert showing_in(template) == frozenset()

@@ -1,6 +1,8 @@
 """Run a rebuilt notebook and mark its graded cells."""
 
+import ast
 import itertools
+from collections.abc import Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -40,6 +42,8 @@ class Marker:
     limits : Limits
     opening : Opening, optional
         The assignment's first cells: a notebook that begins with them is run from behind them.
+    showing : set of str
+        Texts of the assignment's cells that only show something: they are not run where nobody looks.
     """
 
     assignment: str
@@ -48,6 +52,7 @@ class Marker:
     book_url: str = ""
     limits: Limits = field(default_factory=Limits)
     opening: Opening | None = None
+    showing: Set[str] = frozenset()
 
     def mark(self, notebook: NotebookNode, files: dict[str, bytes]) -> None:
         """Run the cells and replace all outputs; a graded cell's text is not run, its grade id says what to try.
@@ -70,7 +75,7 @@ class Marker:
                     continue
                 result = shown.run_cell(cell.source)
                 cell.outputs = [_output(output) for output in result.outputs]
-                if not (result.late or result.died):
+                if not (result.late or result.died) and cell.source not in self.showing:
                     tried.run_cell(cell.source)
 
     def _outputs(self, cell: NotebookNode, tried: Session, shown: Session) -> list[NotebookNode]:
@@ -91,6 +96,31 @@ def opening_of(template: NotebookNode, files: dict[str, bytes]) -> Opening:
     code = (cell for cell in template.cells if cell.cell_type == "code")
     first = itertools.takewhile(lambda cell: not is_solution(cell) and not is_grade(cell), code)
     return Opening(tuple(cell.source for cell in first), files)
+
+
+def showing_in(template: NotebookNode) -> frozenset[str]:
+    """Return the texts of an assignment's cells that print or draw and do nothing else."""
+    cells = (cell for cell in template.cells if cell.cell_type == "code")
+    return frozenset(cell.source for cell in cells if not (is_solution(cell) or is_grade(cell)) and _shows(cell.source))
+
+
+def _shows(source: str) -> bool:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return False
+    return bool(tree.body) and all(map(_statement_shows, tree.body))
+
+
+def _statement_shows(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Expr(value=ast.Call(func=ast.Name(id=name)) as call):
+            binds = any(isinstance(node, ast.NamedExpr) for node in ast.walk(call))
+            return (name in ("print", "display") or name.startswith("draw_")) and not binds
+        case ast.Try(body=body, handlers=handlers, orelse=orelse, finalbody=final):
+            inner = [*body, *orelse, *final, *(line for handler in handlers for line in handler.body)]
+            return all(map(_statement_shows, inner))
+    return False
 
 
 def begins_with(notebook: NotebookNode, opening: Opening) -> bool:

@@ -19,7 +19,7 @@ from autograder.course import FOLDER, Course, Problem, secret
 from autograder.engine.files import helper_files, work_files
 from autograder.engine.gradebook import Ledger, Marks, marks_of
 from autograder.engine.jail import EngineFailure, Jail
-from autograder.engine.marking import Marker, opening_of
+from autograder.engine.marking import Marker, opening_of, showing_in
 from autograder.engine.reading import find_notebook, read_notebook
 from autograder.engine.rebuild import rebuild, release_oddity
 from autograder.engine.record import findings, recorded, verdicts_in
@@ -149,7 +149,14 @@ class Grader:
     @cached_property
     def marker(self) -> Marker:
         opening = opening_of(self.template, helper_files(self.course.source(self.assignment) / "bn_helper"))
-        return Marker(self.assignment, secret(self.course.root), self.jail, self.course.book_url, opening=opening)
+        return Marker(
+            self.assignment,
+            secret(self.course.root),
+            self.jail,
+            self.course.book_url,
+            opening=opening,
+            showing=showing_in(self.template),
+        )
 
     def get_ready(self) -> None:
         """Make now, and once for all processes that are forked from this one, what every submission needs."""
