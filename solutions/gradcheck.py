@@ -98,5 +98,5 @@ def check_gradients(forward, backward):
             for got, want in pairs
         )
 
-    # eps as large as the variances shows where it went; several values of it show one that is a constant
-    return all(agrees(N, D, eps) for N, D, eps in [(5, 3, 0.1), (7, 4, 0.05), (9, 5, 1e-3)])
+    # eps as large as the variances shows where it went; another value of it shows one that is a constant
+    return all(agrees(N, D, eps) for N, D, eps in [(5, 3, 0.1), (7, 4, 0.01)])

@@ -18,11 +18,11 @@ _GAMMA = "gamma = np.linspace(-1.6, 2.2, D)"
 _BETA = "beta = rng.uniform(0.5, 1.5, size=D)"
 _DOUT = "dout = rng.normal(size=(N, D)) + np.linspace(1.0, 2.0, D)"
 _CACHE = "_, cache = layer(x, gamma, beta)"
-_CASES = "[(5, 3, 0.1), (7, 4, 0.05), (9, 5, 1e-3)]"
+_CASES = "[(5, 3, 0.1), (7, 4, 0.01)]"
 _SHAPE = "np.shape(got) == want.shape and "
 _CLOSE = "np.max(np.abs(got - want)) <= 1e-6 * np.max(np.abs(want))"
 _WIDE = (_X, "x = np.linspace(3.0, 6.0, D) * rng.normal(size=(N, D)) + rng.normal(size=D)")
-_SMALL_EPS = (_CASES, "[(5, 3, 1e-5), (7, 4, 1e-5), (9, 5, 1e-5)]")
+_SMALL_EPS = (_CASES, "[(5, 3, 1e-5), (7, 4, 1e-5)]")
 _OUT = (_CACHE, "dout, cache = layer(x, gamma, beta)")
 _ABSOLUTE = (_CLOSE, "np.allclose(got, want, rtol=1e-3, atol=1e-5)")
 _PAIRS = "for got, want in pairs\n"
@@ -50,15 +50,15 @@ CATALOGUE = (
     _test("out for dout", "dout is out itself, as if the loss were the sum of out squared, and eps is small beside the variance", "upstream", (DX, EPS),
           _OUT, _WIDE, _SMALL_EPS, (_CLOSE, "np.allclose(got, want, rtol=1e-3, atol=1e-3)")),
     _test("small eps", "eps is small beside the variance in all trials", "eps", (EPS,), _WIDE, _SMALL_EPS, _ABSOLUTE),
-    _test("one eps", "all trials have the same eps", "eps", (EPS,), (_CASES, "[(5, 3, 0.1), (7, 4, 0.1), (9, 5, 0.1)]")),
+    _test("one eps", "all trials have the same eps", "eps", (EPS,), (_CASES, "[(5, 3, 0.1), (7, 4, 0.1)]")),
     _test("one batch", "all trials have the same eps and the same number of examples, as when there is one", "shapes", (EPS, SHAPES), (_CASES, "[(7, 4, 0.1)]")),
-    _test("one batch size", "all trials have the same number of examples", "shapes", (SHAPES,), (_CASES, "[(7, 3, 0.1), (7, 4, 0.05), (7, 5, 1e-3)]")),
-    _test("as many examples as features", "N and D are equal", "shapes", (SHAPES,), (_CASES, "[(4, 4, 0.1), (5, 5, 0.05), (7, 7, 1e-3)]")),
-    _test("one feature", "all batches have one feature", "shapes", (SHAPES,), (_CASES, "[(5, 1, 0.1), (7, 1, 0.05), (9, 1, 1e-3)]")),
+    _test("one batch size", "all trials have the same number of examples", "shapes", (SHAPES,), (_CASES, "[(7, 3, 0.1), (7, 4, 0.01)]")),
+    _test("as many examples as features", "N and D are equal", "shapes", (SHAPES,), (_CASES, "[(4, 4, 0.1), (5, 5, 0.01)]")),
+    _test("one feature", "all batches have one feature", "shapes", (SHAPES,), (_CASES, "[(5, 1, 0.1), (7, 1, 0.01)]")),
     _test("sizes compared", "the sizes of the gradients are compared, and not their signs", "error", (DX, PARAMETERS),
           (_CLOSE, _CLOSE.replace("got - want", "np.abs(got) - np.abs(want)"))),
     _test("batches of two", "all batches hold two examples, and eps is small beside the variance", "shapes", (DX, EPS, SHAPES),
-          (_CASES, "[(2, 3, 1e-5), (2, 4, 1e-5), (2, 5, 1e-5)]"),
+          (_CASES, "[(2, 3, 1e-5), (2, 4, 1e-5)]"),
           (_X, "x = np.linspace(3.0, 6.0, D) * np.array([[1.0], [-1.0]]) + rng.normal(size=D)"), _ABSOLUTE),
     _test("gamma of ones", "gamma is one", "upstream", (DX, PARAMETERS), (_GAMMA, "gamma = np.ones(D)")),
     _test("gamma of ones, beta of zeros", "gamma is one and beta is zero", "upstream", (DX, PARAMETERS), (_GAMMA, "gamma = np.ones(D)"), (_BETA, "beta = np.zeros(D)")),

@@ -79,7 +79,7 @@ CATALOGUE = (
     _error("norms of the arrays", "the norm of a - b is divided by the larger of the norms of a and b", (ERROR,),
            (_DISTANCE, "distance = np.array([np.linalg.norm(a - b)])"),
            (_SCALE, "scale = np.array([max(np.linalg.norm(a), np.linalg.norm(b))])")),
-    _error("zero divided by zero", "0 / 0 is left as it is, NaN", (ZEROS,), (_QUOTIENT, "distance / scale")),
+    _error("zero divided by zero", "the quotient of two zeros is left as it is, NaN", (ZEROS,), (_QUOTIENT, "distance / scale")),
     _error("a floor under the scale", "tiny numbers count as equal, as they do with a floor such as 1e-8 under the scale", (ZEROS,),
            (_SCALE, "scale = np.maximum(np.maximum(np.abs(a), np.abs(b)), 1e-8)")),
     _error("one zero is enough", "entries where one of the two is zero are left out", (ZEROS,),
