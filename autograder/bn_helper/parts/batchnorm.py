@@ -238,7 +238,7 @@ def lacking(probe: Probe, name: str, dx: np.ndarray) -> str:
         return ""
     # sum(dx * x_hat) = gamma * eps * inv_std**3 * dgamma, both sides times the standard deviation
     centred = probe.x - probe.x.mean(axis=0)
-    left = (dx * centred).sum(axis=0)
+    left = np.einsum("nd,nd->d", dx, centred)
     right = probe.gamma * probe.eps * (probe.x.var(axis=0) + probe.eps) ** -1.5 * (probe.dout * centred).sum(axis=0)
     sentences = []
     if (np.abs(dx.sum(axis=0)) > 1e-6 * np.abs(dx).sum(axis=0)).any():
