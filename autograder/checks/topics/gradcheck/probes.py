@@ -10,8 +10,8 @@ def construct(rng: np.random.Generator, N: int, D: int, h: float) -> Probe:
     """Construct a probe on which no two schemes of differences, and no two relative errors, give the same.
 
     The step is so large that a difference to one side, or with another step, is off by percents; f bends at every
-    entry of x. The entries of a and b differ by 10 to 60 percent, most where both are negative, and are of unequal
-    size, so that it shows by what a difference is divided.
+    entry of x. The entries of a and b differ by 10 to 50 percent and are of unequal size, so that it shows by what a
+    difference is divided.
 
     Parameters
     ----------
@@ -25,11 +25,8 @@ def construct(rng: np.random.Generator, N: int, D: int, h: float) -> Probe:
     W = np.eye(D) + 0.4 * rng.uniform(-1, 1, size=(D, D))
     df = column_values(rng, 0.6, 1.4, D) + 0.3 * rng.uniform(-1, 1, size=(N, D))
     a = rng.permutation(np.geomspace(0.5, 4.0, N * D)).reshape(N, D) * rng.choice([-1.0, 1.0], size=(N, D))
-    change = rng.permutation(np.linspace(0.1, 0.5, N * D - 1)) * rng.choice([-1.0, 1.0], size=N * D - 1)
-    b = a * np.append(1.6, 1 + change).reshape(N, D)
-    a[0, 0], b[0, 0] = -abs(a[0, 0]), -abs(b[0, 0])
-    order = rng.permutation(N * D)
-    a, b = (array.ravel()[order].reshape(N, D) for array in (a, b))
+    change = rng.permutation(np.linspace(0.1, 0.5, N * D)) * rng.choice([-1.0, 1.0], size=N * D)
+    b = a * (1 + change.reshape(N, D))
     inputs = {"x": x, "x_next": x_next, "W": W, "df": df, "h": h, "a": a, "b": b}
     return Probe(f"arrays of shape ({N}, {D})", f"h={h:g}", inputs)
 
