@@ -75,7 +75,7 @@ class Marker:
                     continue
                 result = shown.run_cell(cell.source)
                 cell.outputs = [_output(output) for output in result.outputs]
-                if not (result.late or result.died) and cell.source not in self.showing:
+                if not (result.late or result.died) and (tried.opened or cell.source not in self.showing):
                     tried.run_cell(cell.source)
 
     def _outputs(self, cell: NotebookNode, tried: Session, shown: Session) -> list[NotebookNode]:

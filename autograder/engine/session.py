@@ -98,6 +98,11 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def opened(self) -> bool:
+        """Whether the next cell is one of the opening's, which have run."""
+        return bool(self._opened)
+
     def close(self) -> None:
         """End the process."""
         self._student.end()
