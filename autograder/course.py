@@ -121,3 +121,21 @@ def secret(root: Path) -> str:
     if len(text) < 32:
         raise Problem(f"The course's secret {path} is damaged; remove it and grade again with --force.")
     return text
+
+
+def renew_secret(root: Path) -> None:
+    """Draw another secret for a course folder: the next grading tries everyone on other hidden inputs.
+
+    Raises
+    ------
+    Problem
+        If the folder cannot hold it; the secret that was there then stays.
+    """
+    secret(root)  # that there is one, and the folder can hold it
+    partial = root / f".secret-{os.getpid()}"
+    try:
+        partial.touch(mode=0o600)
+        partial.write_text(secrets.token_hex(32) + "\n", encoding="ascii")
+        partial.replace(root / "secret")
+    except OSError as error:
+        raise Problem(f"No new secret could be written in {root}: {error.strerror}.") from error
