@@ -1,5 +1,6 @@
 """What several test modules share: the built book, and a browser."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -30,6 +31,14 @@ def missing(what, command):
     if os.environ.get("CI") == "true":
         pytest.fail(message)
     pytest.skip(message)
+
+
+def extension(name):
+    """Import one of the book's Sphinx extensions, which are no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "assets" / "extensions" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """The built book: complete, self-contained, linked, and readable from the disk."""
 
-import importlib.util
 import inspect
 import re
 from pathlib import Path
@@ -9,7 +8,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 import pytest
 import yaml
 from bs4 import BeautifulSoup
-from conftest import ROOT
+from conftest import ROOT, extension
 
 import solutions
 
@@ -195,9 +194,7 @@ def test_the_docstring_of_every_public_function_is_on_the_api_page(name, book, p
 
 
 def test_a_change_of_the_code_behind_the_pages_changes_their_cache(tmp_path):
-    spec = importlib.util.spec_from_file_location("book_build", ROOT / "assets" / "extensions" / "book_build.py")
-    book_build = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(book_build)
+    book_build = extension("book_build")
 
     def digest_with(path, text):
         file = tmp_path / path
@@ -243,19 +240,6 @@ def opened(book, chromium):
 
 def is_outside_the_disk(url):
     return urlsplit(url).scheme not in ("file", "data", "blob")
-
-
-@pytest.mark.parametrize("name", ["index", *CHAPTERS])
-def test_a_page_opens_from_the_disk_without_error_or_outside_request(name, opened):
-    page = opened(name, viewport={"width": 1280, "height": 900})
-    assert page.locator(".bd-article h1").is_visible()
-    assert page.complaints == []
-
-
-@pytest.mark.parametrize("name", ["index", *CHAPTERS])
-def test_a_page_fits_the_width_of_a_phone(name, opened):
-    page = opened(name, viewport={"width": 390, "height": 844})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_search_finds_a_page_from_the_disk(opened):
