@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from tqdm import tqdm
 
 from autograder.course import Course, Problem, assignment_names
-from autograder.engine.break_out import proved_jail
+from autograder.engine.break_out import launched_jail, proved_jail
 from autograder.engine.gradebook import Ledger, held
+from autograder.engine.jail import EngineFailure
 from autograder.engine.lock import alone
 from autograder.engine.pipeline import Grader, Outcome, Paper, Submission, file_papers, submissions, template_path
 from autograder.engine.pool import cores, examine_all
@@ -131,19 +132,11 @@ def grade_submissions(todo: list[Submission], isolated: bool = True, workers: in
     if not todo:
         return {}
     course, assignment = todo[0].course, todo[0].assignment
-    try:
-        jail = proved_jail(isolated)
-    except PolicyFailure as failure:
-        raise Problem(
-            f"Submissions cannot be isolated here: {failure}. Mend that, or grade with --no-isolation, "
-            "which runs them with your rights."
-        ) from failure
     if not isolated:
         print("Submissions run with your rights: grade only code that you would run yourself.", file=sys.stderr)
     outcomes: dict[str, Outcome] = {}
     with alone(template_path(course, assignment)), Ledger(course, assignment) as ledger:
-        grader = Grader(course, assignment, jail)
-        grader.get_ready()
+        grader = _ready(course, assignment, isolated)
         papers = examine_all(grader, todo, workers or cores())
         with tqdm(total=len(todo), desc=f"grading {assignment}", unit="submission") as bar:
             for batch in batches(papers):
@@ -151,6 +144,22 @@ def grade_submissions(todo: list[Submission], isolated: bool = True, workers: in
                 outcomes |= {paper.student: paper.outcome for paper in batch}
                 bar.update(len(batch))
     return {submission.student: outcomes[submission.student] for submission in todo}
+
+
+def _ready(course: Course, assignment: str, isolated: bool) -> Grader:
+    """Return a grader that has all it needs; while the jail comes up, what is right is worked out."""
+    try:
+        grader = Grader(course, assignment, launched_jail(isolated))
+        grader.get_ready()
+        proved_jail(isolated)
+    except PolicyFailure as failure:
+        raise Problem(
+            f"Submissions cannot be isolated here: {failure}. Mend that, or grade with --no-isolation, "
+            "which runs them with your rights."
+        ) from failure
+    except EngineFailure as failure:
+        raise Problem(f"Submissions cannot be run here: {failure}.") from failure
+    return grader
 
 
 def batches(papers: Iterator[Paper]) -> Iterator[list[Paper]]:

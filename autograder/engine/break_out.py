@@ -106,6 +106,20 @@ def break_out(jail: Jail, opening: Opening | None = None) -> list[str]:
 
 
 @cache
+def launched_jail(isolated: bool = True) -> Jail:
+    """Return the jail that every submission of this process shares; it may not be up yet, and nothing is proved.
+
+    Raises
+    ------
+    PolicyFailure
+        If a part of the jail is missing.
+    """
+    jail = Jail(isolated)
+    jail.launch()
+    return jail
+
+
+@cache
 def proved_jail(isolated: bool = True) -> Jail:
     """Return the jail that every submission of this process shares, after every attempt to break out has failed.
 
@@ -119,7 +133,7 @@ def proved_jail(isolated: bool = True) -> Jail:
     PolicyFailure
         If a part of the jail is missing or does not hold; the message says which, and how to get it.
     """
-    jail = Jail(isolated)
+    jail = launched_jail(isolated)
     free = break_out(jail) if isolated else []
     if free:
         jail.close()
