@@ -43,6 +43,12 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("--no-isolation", action="store_true", help="run submissions with your rights, in no jail")
     grade.set_defaults(run=_grade)
 
+    report = commands.add_parser("report", help="write a page about the class: marks, misconceptions, what to look at")
+    report.add_argument("assignment", metavar="ASSIGNMENT")
+    report.add_argument("--anonymous", action="store_true", help="name no student and quote none")
+    report.add_argument("--no-similarity", action="store_true", help="leave out which submissions share rare features")
+    report.set_defaults(run=_report)
+
     export = commands.add_parser("export", help="print the marks of the course; what is not graded is empty, not 0")
     export.add_argument("--format", choices=("csv", "json", "canvas", "moodle"), default="csv")
     export.add_argument("--roster", type=Path, metavar="CSV", help="the gradebook of Canvas, or Moodle's worksheet")
@@ -53,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     sample.set_defaults(run=_sample)
 
     sample.set_defaults(course=FOLDER.parent / "_build" / "sample")
-    for command in (build, collect, grade, export):
+    for command in (build, collect, grade, report, export):
         command.add_argument("--course", type=Path, default=FOLDER, metavar="DIR", help="the course folder")
     return parser
 
@@ -95,6 +101,14 @@ def _grade(course: Course, options: argparse.Namespace) -> int:
         isolated=not options.no_isolation,
         workers=options.workers,
     )
+
+
+def _report(course: Course, options: argparse.Namespace) -> int:
+    from autograder.report.page import write_report
+
+    similar = not options.no_similarity
+    print(write_report(course, options.assignment, anonymous=options.anonymous, similar=similar))
+    return 0
 
 
 def _export(course: Course, options: argparse.Namespace) -> int:
