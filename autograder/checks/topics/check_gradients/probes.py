@@ -22,15 +22,19 @@ def visible() -> tuple[Probe, ...]:
 
 
 def hidden(rng: np.random.Generator) -> tuple[Probe, ...]:
-    """Draw the line-ups that only the grader holds, in orders of their own, each layer scaled by numbers of its own."""
+    """Draw the line-ups that only the grader holds, in orders of their own, each layer scaled by numbers of its own.
+
+    There are two, with all mistakes in both and half of the right layers in each: who guesses has to guess twice.
+    """
 
     def drawn(make: Callable[[], Pair]) -> Callable[[], Pair]:
         return layers.dressed(make, float(rng.uniform(0.7, 1.4)), float(rng.uniform(0.5, 2.0)))
 
-    plain, *others = HIDDEN  # the first as it is: a test that knows batch normalization alone accepts it
-    rights = [(right_note(plain), layers.RIGHTS[plain])]
-    rights += [(right_note(layer), drawn(layers.RIGHTS[layer])) for layer in others]
-    return (_probe("", rng, rights, lambda name: drawn(layers.WRONG[name])),)
+    plain = HIDDEN[0]  # as it is: a test that knows batch normalization alone accepts it
+    rights = [
+        (right_note(name), layers.RIGHTS[name] if name == plain else drawn(layers.RIGHTS[name])) for name in HIDDEN
+    ]
+    return tuple(_probe("", rng, half, lambda name: drawn(layers.WRONG[name])) for half in (rights[::2], rights[1::2]))
 
 
 def _probe(
