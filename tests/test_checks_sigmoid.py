@@ -134,9 +134,13 @@ def test_a_fraction_that_is_no_number_costs_its_two_parts(answer, sentence):
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        (lambda *args: None, "gradient_norms should return a list of numbers, and returned nothing (None)."),
-        (lambda *args: 3.0, "should return a list of numbers, and returned a value of type float."),
-        (lambda *args: {}, "should return a list of numbers, and returned a value of type dict."),
+        (
+            lambda *args: None,
+            "gradient_norms should return a list of numbers, one for each layer, and returned nothing (None).",
+        ),
+        (lambda *args: 3.0, "one for each layer, and returned a value of type float."),
+        (lambda *args: [0.5] * 3_000_000, "one for each layer, and returned a list of 3000000."),
+        (lambda *args: {}, "one for each layer, and returned a value of type dict."),
         (lambda x, weights, dout: np.zeros((2, 2)), "and returned an array of shape (2, 2)"),
         (lambda x, weights, dout: [x for _ in weights], "each of the norms should be a number, and is an array"),
         (

@@ -44,7 +44,7 @@ def _forward_large(dtype: type) -> Callable[[Call, Probe], Notes]:
             with np.errstate(over="warn", invalid="warn", divide="warn"):
                 out, _, reply = _forward(call, dtype(sign) * large)
             warned = any(f"{trouble} encountered" in text for text in reply.warnings for trouble in _TROUBLES)
-            notes[f"out for large {side} entries"] = out.astype(np.float64)
+            notes[f"out for large {side} entries"] = out
             notes[f"large {side} entries cause no overflow and no warning"] = not warned
         return notes
 
@@ -154,13 +154,16 @@ def _outside_zero_and_one(probe: Probe, name: str, fraction: np.ndarray) -> str:
 # Gradient norms
 
 
+_MOST_LAYERS = 100  # of the networks tried: what is longer is not looked at
+
+
 def _norms(call: Call, x: np.ndarray, weights: list[np.ndarray], dout: np.ndarray) -> tuple[np.ndarray, Reply]:
     dtype = x.dtype
     reply = ask(call, "gradient_norms", x, [W.astype(dtype) for W in weights], dout.astype(dtype))
     norms = reply.result
     listed = issubclass(type(norms), list | tuple) or (issubclass(type(norms), np.ndarray) and norms.ndim == 1)
-    if not listed:
-        brief = "gradient_norms should return a list of numbers"
+    if not listed or len(norms) > _MOST_LAYERS:
+        brief = "gradient_norms should return a list of numbers, one for each layer"
         raise Unusable(f"{brief}, and returned {describe(norms)}.", f"{brief}.")
     return np.array([number(norm, "each of the norms") for norm in norms], dtype=np.float64), reply
 
