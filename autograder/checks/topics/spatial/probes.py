@@ -3,7 +3,8 @@
 import numpy as np
 
 from autograder.bn_helper.probes import Probe
-from autograder.checks.draw import column_values, generator, noise, spreads, standard_columns
+from autograder.checks.draw import generator
+from autograder.checks.topics.batchnorm import probes as batchnorm
 
 Shape = tuple[int, int, int, int]
 
@@ -11,8 +12,7 @@ Shape = tuple[int, int, int, int]
 def construct(rng: np.random.Generator, shape: Shape, eps: float, momentum: float) -> Probe:
     """Construct a probe: the columns of batch normalization, whose rows are the pixels of all maps.
 
-    Channel means differ by more than the spreads, so that a channel whose values land in another one shows. The other
-    promises are those of the probes of batch normalization.
+    What those promise holds for channels: means and spreads differ, eps is as large as the variances, no path is idle.
 
     Parameters
     ----------
@@ -32,19 +32,9 @@ def construct(rng: np.random.Generator, shape: Shape, eps: float, momentum: floa
         """Lay rows of C channels out as maps."""
         return np.moveaxis(rows.reshape(N, H, W, C), 3, 1).copy()
 
-    z = standard_columns(rng, n, C)
-    inputs = {
-        "x": maps(column_values(rng, 0.4, 1.2, C) + spreads(rng, C, eps) * z),
-        "x_next": maps(column_values(rng, 0.5, 1.5, C) + spreads(rng, C, eps) * standard_columns(rng, n, C)),
-        "gamma": column_values(rng, 0.55, 0.9, C) * rng.choice([1.0, 2.0], size=C),
-        "beta": column_values(rng, 0.3, 0.9, C),
-        "dout": maps(column_values(rng, 0.4, 0.8, C) + column_values(rng, 0.5, 0.9, C) * z + noise(rng, z)),
-        "running_mean": column_values(rng, 2.0, 3.0, C),
-        "running_var": rng.permutation(np.append(0.2, np.linspace(6.0, 14.0, C - 1))) * eps,
-        "eps": eps,
-        "momentum": momentum,
-    }
-    return Probe(f"N={N}, C={C}, H={H}, W={W}", f"eps={eps:g}", inputs)
+    columns = batchnorm.construct(rng, n, C, eps, momentum)
+    inputs = {**columns.inputs, **{name: maps(columns.inputs[name]) for name in ("x", "x_next", "dout")}}
+    return Probe(f"N={N}, C={C}, H={H}, W={W}", columns.settings, inputs)
 
 
 def visible() -> tuple[Probe, ...]:
