@@ -550,7 +550,11 @@ def test_the_data_file_is_small(built_course):
 
 @pytest.mark.parametrize(
     ("assignment", "modules"),
-    [("forward", set()), ("backward", {"forward_pass"})],
+    [
+        ("forward", set()),
+        ("backward", {"forward_pass"}),
+        ("network", {"forward_pass", "backward_pass", "sigmoid", "digits"}),
+    ],
 )
 def test_an_assignment_gives_what_its_notebook_imports_and_nothing_else(built_course, assignment, modules):
     given = built_course.release(assignment) / "bn_helper" / "given"
