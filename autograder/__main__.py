@@ -44,6 +44,12 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("--no-isolation", action="store_true", help="run submissions with your rights, in no jail")
     grade.set_defaults(run=_grade)
 
+    feedback = commands.add_parser("feedback", help="write the feedback pages of an assignment, on every core")
+    feedback.add_argument("assignment", metavar="ASSIGNMENT")
+    feedback.add_argument("--workers", type=_positive, metavar="N", help="how many are written at once")
+    feedback.add_argument("--force", action="store_true", help="write also the pages that are there")
+    feedback.set_defaults(run=_feedback)
+
     report = commands.add_parser("report", help="write a page about the class: marks, misconceptions, what to look at")
     report.add_argument("assignment", metavar="ASSIGNMENT")
     report.add_argument("--anonymous", action="store_true", help="name no student and quote none")
@@ -60,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     sample.set_defaults(run=_sample)
 
     sample.set_defaults(course=FOLDER.parent / "_build" / "sample")
-    for command in (build, collect, grade, report, export):
+    for command in (build, collect, grade, feedback, report, export):
         command.add_argument("--course", type=Path, default=FOLDER, metavar="DIR", help="the course folder")
     return parser
 
@@ -105,6 +111,12 @@ def _grade(course: Course, options: argparse.Namespace) -> int:
         isolated=not options.no_isolation,
         workers=options.workers,
     )
+
+
+def _feedback(course: Course, options: argparse.Namespace) -> int:
+    from autograder.feedback_run import write_feedback
+
+    return write_feedback(course, options.assignment, force=options.force, workers=options.workers)
 
 
 def _report(course: Course, options: argparse.Namespace) -> int:
