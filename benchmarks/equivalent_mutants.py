@@ -8,6 +8,7 @@ _BY_REASON: dict[str, tuple[str, ...]] = {
     "the last axis of an array of two is its axis 1": (
         "batchnorm_forward: running_mean = bn_param.get('running_mean', np.zeros(x.shape[-1], dtype=x.dtype))",
         "batchnorm_forward: running_var = bn_param.get('running_var', np.zeros(x.shape[-1], dtype=x.dtype))",
+        "shift_percentiles: return np.percentile(history, [15, 50, 85], axis=-1)",
     ),
     "the cache belongs to its author, and what cannot read it is tried with the given forward pass": (
         "batchnorm_forward: cache = (x_hat, x, mu, var, inv_std, gamma, eps)",
@@ -32,6 +33,10 @@ _BY_REASON: dict[str, tuple[str, ...]] = {
     ),
     "at 0 both forms of the sigmoid are one half": ("sigmoid_forward: out = np.where(x > 0, 1, e) / (1 + e)",),
     "out serves as the cache, so the two are the same array": ("sigmoid_forward: return (cache, out)",),
+    "there is one bn_param for each layer": (
+        "stack_forward: for layer, bn_param in zip(layers, bn_params):",
+        "stack_forward: for layer, bn_param in zip(layers, bn_params, strict=False):",
+    ),
     "the list of caches is as long as that of weights": (
         "gradient_norms: for W, cache in zip(reversed(weights), reversed(caches)):",
         "gradient_norms: for W, cache in zip(reversed(weights), reversed(caches), strict=False):",
