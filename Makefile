@@ -8,7 +8,7 @@ COURSE_SOURCES := $(shell find autograder solutions -type f \( -name '*.py' -o -
 # On small matrices, BLAS threads that wait for each other are slower than one.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: all book assignments sample test mutants soak lint format clean help
+.PHONY: all book assignments sample test mutants bench soak lint format clean help
 
 all: book assignments sample
 	@echo
@@ -24,6 +24,7 @@ help:
 	@echo "make book         the book, in _build/html"
 	@echo "make assignments  the notebooks, in autograder/release"
 	@echo "make sample       the sample class, graded, in _build/sample"
+	@echo "make bench        how fast a class is graded, in benchmarks/speed.md"
 	@echo "make soak         long random campaigns, of which make test runs a short seeded part"
 	@echo "make mutants      changes solutions/ in every small way; the grader must notice"
 	@echo "make lint         style and types;  make format  mends the style"
@@ -65,6 +66,9 @@ test: .venv/tests lint
 
 mutants: .venv/tests
 	$(PY) -m benchmarks.mutants
+
+bench: .venv/tests
+	$(PY) -m benchmarks.speed
 
 soak: .venv/tests
 	SOAK=1 $(PY) -m pytest -m soak
