@@ -86,7 +86,8 @@ def convert_momentum(call: Call, probe: Probe) -> Notes:
 
 def _error(call: Call, probe: Probe, n: int, source: str, target: str) -> CallError:
     """Return how a call fails; an error of no kind if it does not."""
-    _convert(call, probe, "book", "keras")  # a function that always raises refuses nothing
+    mean, var, _ = _convert(call, probe, "book", "keras")[0]
+    array(mean, "mean"), array(var, "var")  # a function that always raises, or that converts nothing, refuses nothing
     return call(CONVERT, probe.mean, probe.var, n, probe.momentum, source, target).error or CallError("")
 
 
