@@ -4,6 +4,7 @@
 with nbgrader's own template.
 """
 
+import copy
 import json
 import logging
 import os
@@ -22,7 +23,13 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.markdown_mistune import InvalidNotebook, IPythonRenderer, MarkdownWithMath
+from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
+
+from autograder.course import book_url
+from autograder.engine.marking import VERDICT_TYPE
+from autograder.sections import section
+from autograder.summary import summary
 
 SECONDS = 60  # for the formulas of one page
 
@@ -37,11 +44,36 @@ _INSIDE = re.compile(r"data:image/[\w.+-]+[;,]|#")
 _LINK = re.compile(r"https?://|mailto:|#|[^:]*$")
 _LOADED_STYLE = re.compile(r"@import[^;]*;?|url\(\s*(?!['\"]?(?:data:|#))[^)]*\)", re.IGNORECASE)
 
-# Room for what classic notebooks set too close; a long line of a message is broken, not cut off.
+_VIEWPORT = "width=device-width, initial-scale=1"
+
+# A summary that is read first; room for what classic notebooks set too close; on a phone, a column as wide as it is.
+# A long line of a message is broken, not cut off.
 _STYLE = """
+:root { color-scheme: light; }
+body { font-size: 15px; line-height: 1.5; color: #23262b; }
+body > .container { width: 100%; max-width: 60rem; padding: 0 12px; }
+.summary h1 { margin: 0.3em 0 0.5em; font-size: 26px; }
+.summary h2 { margin: 1.2em 0 0.4em; font-size: 19px; }
+.summary h3 { margin: 1em 0 0.3em; font-size: 16px; }
+.summary p, .summary li { overflow-wrap: anywhere; }
+.summary .diagnosis { font-weight: bold; }
+.summary a { color: #00609a; text-decoration: underline; }
+.panel-default > .panel-heading { padding: 16px 20px; background: #f6f4ee; color: #23262b; }
+div#notebook-container { padding: 0; box-shadow: none; }
+div.nbgrader_cell .panel-heading { height: auto; overflow: hidden; }
+div.nbgrader_cell .panel-heading a { color: #fff; text-decoration: underline; }
+div.prompt { display: none; }
+div.inner_cell, div.output_subarea { max-width: 100%; min-width: 0; }
 .rendered_html table { margin: 1em 0; }
 .rendered_html th, .rendered_html td { padding: 0.2em 0.7em; }
+.rendered_html, .output_area { overflow-x: auto; }
+.output_area img, .output_area svg { max-width: 100%; height: auto; }
 .output_text pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+.highlight pre { overflow-x: auto; }
+@media print {
+    .summary h2, .summary h3 { break-after: avoid; }
+    a[href]::after { content: none !important; }
+}
 """
 
 _FORMULA = "bn-formula"  # an element of no meaning, in which a formula waits to be set
@@ -65,6 +97,7 @@ class FeedbackPage(HTMLExporter):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._set: dict[tuple[str, bool], str | None] = {}  # formulas of the pages before are those of the next
+        self._take = _Take()
 
     @pass_context
     def markdown2html(self, context: Context, source: str) -> str:
@@ -76,16 +109,41 @@ class FeedbackPage(HTMLExporter):
     def from_notebook_node(
         self, nb: NotebookNode, resources: dict[str, Any] | None = None, **kwargs: Any
     ) -> tuple[str, dict[str, Any]]:
-        """Make the page of a graded notebook."""
+        """Make the page of a graded notebook: a summary, then the notebook itself."""
+        if self._take not in self._preprocessors:  # nbgrader's own, which put in the marks, come before it
+            self.register_preprocessor(self._take, enabled=True)
         html, resources = super().from_notebook_node(nb, resources, **kwargs)
         page = BeautifulSoup(html, "html.parser")
         seal(page)
         self._set_formulas(page)
         if isinstance(page.head, Tag):
+            page.head.insert(2, page.new_tag("meta", attrs={"name": "viewport", "content": _VIEWPORT}))
             style = page.new_tag("style")
             style.string = Stylesheet(_STYLE)
             page.head.append(style)
+        self._summarize(page, resources)
         return str(page), resources
+
+    def _summarize(self, page: BeautifulSoup, resources: dict[str, Any]) -> None:
+        """Put the summary in the place of nbgrader's list of cells."""
+        contents = page.find(id="toc")
+        if not (isinstance(contents, Tag) and isinstance(contents.parent, Tag) and self._take.graded):
+            return
+        pictures = page.select(".output_area img, .output_area svg")
+        for number, picture in enumerate(pictures, start=1):
+            picture["id"] = f"plot-{number}"
+            if picture.name == "img" and not picture.get("alt"):
+                picture["alt"] = f"Plot {number}, as your notebook drew it."
+        url = book_url(self.config)
+
+        def link(label: str) -> tuple[str, str]:
+            title, address = section(label, url)
+            return title, address if url else ""
+
+        made = summary(self._take.graded, resources.get("nbgrader", {}), link, len(pictures))
+        heading = contents.parent
+        heading.clear()
+        heading.append(BeautifulSoup(made, "html.parser"))
 
     def _set_formulas(self, page: BeautifulSoup) -> None:
         waiting = [(element, _formula(element)) for element in page.select(f"{_FORMULA}, div.output_latex")]
@@ -94,6 +152,19 @@ class FeedbackPage(HTMLExporter):
         for element, formula in waiting:
             html = self._set[formula] or f"<code>{escape(formula[0])}</code>"
             element.replace_with(BeautifulSoup(html, "html.parser"))
+
+
+class _Take(Preprocessor):
+    """Keeps a notebook with its marks, and leaves out the numbers below graded cells: the headings have them."""
+
+    graded: NotebookNode | None = None
+
+    def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
+        self.graded = copy.deepcopy(nb)
+        for cell in nb.cells:
+            if cell.cell_type == "code":
+                cell.outputs = [output for output in cell.outputs if VERDICT_TYPE not in output.get("data", {})]
+        return nb, resources
 
 
 class _Renderer(IPythonRenderer):

@@ -6,7 +6,7 @@ import shutil
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from nbformat.v4 import new_markdown_cell, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from nbgrader.api import Gradebook
 
 from autograder import feedback
@@ -15,6 +15,7 @@ from autograder.checks import grader
 from autograder.course import ASSIGNMENTS, Course, assignment_names
 from autograder.feedback import FeedbackPage, mathml, seal
 from autograder.nbgrader_runs import api
+from autograder.summary import summary
 from solutions import batchnorm_forward
 
 PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABpfZFQAAAAABJRU5ErkJggg=="
@@ -191,6 +192,81 @@ def test_latex_output_is_set(mallory):
     assert "\\displaystyle x^2" in [annotation.get_text() for annotation in mallory.find_all("annotation")]
 
 
+# ---- the summary ----
+
+LABELS = {"sec-forward-variance": ("The variance", "https://example.org/book#variance")}
+
+
+def marked(grade_id, score, points, *findings, solution=False, **more):
+    told = {"grade": True, "solution": solution, "grade_id": grade_id, "score": score, "points": points, **more}
+    if solution:
+        return new_markdown_cell("an answer", metadata={"nbgrader": {**told, "cell_type": "markdown"}})
+    record = {"application/vnd.batchnorm.verdict+json": {"part": grade_id, "findings": list(findings)}}
+    outputs = [new_output("execute_result", data=record)]
+    return new_code_cell("check()", outputs=outputs, metadata={"nbgrader": {**told, "cell_type": "code"}})
+
+
+def found(sentence, *misconceptions):
+    return {"sentence": sentence, "misconceptions": list(misconceptions), "section": "sec-forward-variance"}
+
+
+def summarized(*cells, **about):
+    html = summary(nbformat.v4.new_notebook(cells=list(cells)), {"notebook": "forward", **about}, LABELS.get)
+    return BeautifulSoup(html, "html.parser")
+
+
+def test_summary_says_first_what_is_right_then_what_was_seen_why_and_where_to_read():
+    wrong = marked("b", 1.0, 8.0, found("out[0] is 1 and should be 2.", "variance over N-1"))
+    page = summarized(wrong, marked("a", 2.0, 2.0), score=3.0)
+    text = " ".join(page.get_text(" ").split())
+    assert "forward: 3 of 10 marks" in text
+    right, seen, why, read = map(
+        text.index,
+        ("a : 2 of 2", "out[0] is 1 and should be 2.", "when the variance divides by N - 1 instead of N", "Read:"),
+    )
+    assert right < seen < why < read
+    assert "b : 1 of 8" in text
+    assert {a["href"] for a in page.find_all("a")} == {"#a", "#b", "https://example.org/book#variance"}
+
+
+def test_summary_says_once_what_one_misconception_explains():
+    page = summarized(marked("b", 0.0, 8.0, *(found(f"entry {n}.", "variance over N-1") for n in range(3))))
+    assert page.get_text().count("This is what one gets") == 1
+    assert page.get_text().count("entry") == 3
+
+
+def test_summary_with_nothing_right_begins_with_what_to_do():
+    page = summarized(marked("b", 0.0, 8.0, found("out is not written yet.")), score=0.0)
+    assert [heading.get_text() for heading in page.find_all("h2")] == ["Where to begin"]
+
+
+def test_summary_tells_marks_that_wait_and_late_penalties(ada):
+    text = " ".join(ada.select_one(".summary").get_text(" ").split())
+    assert "explain-gamma-beta : not marked yet, of 4; with a comment" in text
+    assert "4 of these points wait for a mark by your instructor" in text
+    late = summarized(marked("a", 2.0, 2.0), score=1.5, late_penalty=0.5).get_text()
+    assert "0.5 were taken off because it was handed in late" in late
+
+
+def test_summary_leads_to_cells_comments_and_plots_that_are_there(ada, mallory):
+    for page in (ada, mallory):
+        anchors = {element.get("id") or element.get("name") for element in page.find_all(True)}
+        inside = {a["href"][1:] for a in page.select(".summary a") if a["href"].startswith("#")}
+        assert inside
+        assert inside <= anchors
+    assert mallory.select_one(".summary a[href='#plot-1']") is not None
+    assert all(picture.get("alt") for picture in mallory.find_all("img"))
+
+
+def test_summary_takes_no_markup_from_a_message():
+    page = summarized(marked("b", 0.0, 8.0, found("raised <script>1</script><img src=x> in `x`.")))
+    assert not page.find_all(["script", "img"])
+
+
+def test_a_graded_cell_shows_its_message_and_no_number_that_only_nbgrader_reads(ada):
+    assert not [e for e in ada.select(".output_execute_result") if e.get_text(strip=True) == "0.0"]
+
+
 @pytest.mark.parametrize("name", assignment_names())
 def test_katex_reads_every_formula_of_an_assignment(name):
     source = re.sub(
@@ -244,9 +320,10 @@ def test_sealing_a_page_twice_changes_nothing_more():
     assert str(page.body) == once
 
 
+@pytest.mark.parametrize("width", [390, 1200])
 @pytest.mark.parametrize("student", ["ada", "mallory"])
-def test_a_browser_asks_for_nothing_runs_nothing_and_shows_formulas(course, chromium, student):
-    page = chromium.new_page()
+def test_a_browser_asks_for_nothing_runs_nothing_and_shows_formulas(course, chromium, student, width):
+    page = chromium.new_page(viewport={"width": width, "height": 800})
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(written(course, student).as_uri())
