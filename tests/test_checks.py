@@ -119,6 +119,10 @@ def test_there_are_at_least_twenty_mistakes_outside_the_catalogue():
         ("never updated", "mode not named"),
         ("standard deviation stored", "batch variance in test mode"),
         ("mode has a default", "updated in test mode"),
+        ("momentum of maps swapped", "batch statistics of maps in test mode"),
+        ("means of maps divided by N", "dgamma of maps from the scaled output"),
+        ("gamma outside of the means", "layer gradients averaged"),
+        ("variance not converted", "unknown convention not named"),
     ],
 )
 def test_two_mistakes_that_break_different_parts_are_both_named(first, second):
