@@ -146,13 +146,18 @@ def test_the_message_names_the_misconception_shows_both_numbers_and_says_where_t
 @pytest.mark.parametrize("name", list(SECOND))
 def test_every_misconception_is_named_at_home_too(at_home, capsys, name):
     entry = next(entry for entry in CATALOGUE if entry.name == name)
+    seen = False
     for part in entry.breaks:
         if PARTS[part].function in SECOND[name]:
             at_home(assignment_of(part)).check(part, SECOND[name])
             message = capsys.readouterr().out
             if part == "batchnorm_forward-offset":
                 continue  # digits of rounding noise
+            if part.startswith("check_gradients-") and message == f"{part}: right.\n":
+                continue  # it shows in batch normalization alone, which students do not hold
+            seen = True
             assert entry.sentence in message or " raised " in message, part
+    assert seen or entry.breaks == ("batchnorm_forward-offset",)
 
 
 @pytest.mark.parametrize("name", list(OUTSIDE))

@@ -83,7 +83,7 @@ def _dividing(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, bn_param: dict
     eps, momentum = bn_param.get("eps", 1e-5), bn_param.get("momentum", 0.9)
     power = _total(x**2) / len(x)
     followed = np.asarray(bn_param.get("running_var", np.zeros_like(power)))
-    bn_param["running_var"] = momentum * followed + (1 - momentum) * power
+    bn_param["running_var"] = power + momentum * (followed - power)
     cache = SimpleNamespace(x=x, gamma=gamma, power=power, eps=eps, followed=followed, N=len(x))
     cache.out = gamma * x / (power + eps) + beta
     return cache

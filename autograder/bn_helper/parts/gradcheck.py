@@ -151,7 +151,7 @@ PARTS = (
         (
             Claim("x is not modified", gradient_keeps, 0.5),
             Claim("f may overwrite what it gets", gradient_overwritten, 0.25),
-            Claim("f may return what it gets", gradient_returned, 0.25),
+            Claim("f may hand back what it gets", gradient_returned, 0.25),
         ),
     ),
     Part(

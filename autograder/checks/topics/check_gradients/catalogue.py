@@ -53,7 +53,7 @@ CATALOGUE = (
     _test("one eps", "all trials have the same eps", "eps", (EPS,), (_CASES, "[(5, 3, 0.1), (7, 4, 0.1)]")),
     _test("one batch", "all trials have the same eps and the same number of examples, as when there is one", "shapes", (EPS, SHAPES), (_CASES, "[(7, 4, 0.1)]")),
     _test("one batch size", "all trials have the same number of examples", "shapes", (SHAPES,), (_CASES, "[(7, 3, 0.1), (7, 4, 0.01)]")),
-    _test("as many examples as features", "N and D are equal", "shapes", (SHAPES,), (_CASES, "[(4, 4, 0.1), (5, 5, 0.01)]")),
+    _test("as many examples as features", "all batches have as many examples as features", "shapes", (SHAPES,), (_CASES, "[(4, 4, 0.1), (5, 5, 0.01)]")),
     _test("one feature", "all batches have one feature", "shapes", (SHAPES,), (_CASES, "[(5, 1, 0.1), (7, 1, 0.01)]")),
     _test("sizes compared", "the sizes of the gradients are compared, and not their signs", "error", (DX, PARAMETERS),
           (_CLOSE, _CLOSE.replace("got - want", "np.abs(got) - np.abs(want)"))),

@@ -43,5 +43,5 @@ def _probe(
     line_up: LineUp = {}
     for part, mistakes in WRONG.items():
         tried = [*rights, *((wrong_note(part, name), made_by(name)) for name in mistakes)]
-        line_up[part] = [tried[place] for place in rng.permutation(len(tried))]
+        line_up[part] = [list(tried[place]) for place in rng.permutation(len(tried))]
     return Probe("", settings, {"layers": line_up})
