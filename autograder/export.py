@@ -9,6 +9,7 @@ from typing import Any
 
 from nbgrader.api import Gradebook
 
+from autograder.bn_helper.parts import PARTS
 from autograder.course import Course, Problem
 from autograder.grading import verdicts
 
@@ -59,7 +60,7 @@ def marks(course: Course) -> list[Mark]:
 
 def _mark(course: Course, assignment: str, submission: Any, grades: list[Any]) -> Mark:
     parts = {grade.name: _score(grade) for grade in grades}
-    by_hand = [grade for grade in grades if grade.cell.cell_type != "code"]
+    by_hand = [grade for grade in grades if grade.name not in PARTS]  # a written answer, a plot
     waiting = sum(g.max_score for g in by_hand if g.needs_manual_grade and g.manual_score is None)
     ungraded = any(parts[grade.name] is None for grade in grades if grade not in by_hand)
     total = sum(score for score in parts.values() if score is not None)
