@@ -178,13 +178,14 @@ class Ledger:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 with self._engine.begin() as connection:
-                    _Page(self._course, self._name, connection).write({marks.student: marks for marks in batch})
+                    page = _Page(self._course, self._name, connection)
+                    page.write({marks.student: marks for marks in sorted(batch, key=lambda marks: marks.student)})
                 return
-            except IntegrityError as error:  # another program was first with a row; now it is there
-                if attempt == _ATTEMPTS or time.monotonic() > deadline:
-                    raise self._problem(error) from error
             except DBAPIError as error:
-                raise self._problem(error) from error
+                # Another program was first with a row, which now is there; or a server let it go first.
+                again = isinstance(error, IntegrityError) or self._engine.dialect.name != "sqlite"
+                if not again or attempt == _ATTEMPTS or time.monotonic() > deadline:
+                    raise self._problem(error) from error
 
     def _problem(self, error: DBAPIError) -> Problem:
         return Problem(
