@@ -261,6 +261,13 @@ def _processes() -> Iterator[tuple[int, list[str]]]:
             yield int(status.parent.name), status.read_text().rpartition(")")[2].split()
 
 
+def timed(code: str) -> float:
+    """Return how many seconds a process takes to run code."""
+    begun = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
+    return time.perf_counter() - begun
+
+
 # The table
 
 
@@ -307,6 +314,17 @@ def measured(folder: Path, options: argparse.Namespace) -> list[str]:
         first, again = graded(course, options.workers), graded(course, options.workers)
         runs[count] = (first, again)
     start = runs[options.classes[0]][1]
+    pages = min(options.classes)
+    graded_class = folder / f"class-{pages}"
+    stock_pages = timed(
+        "from pathlib import Path; from autograder.course import Course; from autograder.nbgrader_runs import api; "
+        f"assert api(Course(Path({str(graded_class)!r}))).generate_feedback({ASSIGNMENT!r})['success']"
+    )
+    shutil.rmtree(graded_class / "feedback")
+    our_pages = timed(
+        "import sys; from autograder.__main__ import main; "
+        f"sys.exit(main(['feedback', {ASSIGNMENT!r}, '--course', {str(graded_class)!r}]))"
+    )
 
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     lines = [
@@ -349,6 +367,9 @@ def measured(folder: Path, options: argparse.Namespace) -> list[str]:
         f"{1e3 * (plain_cpu - bare_cpu):.0f} ms draw the notebook's pictures. This grader takes {1e3 * cpu:.0f} ms, "
         f"{1e3 * (cpu - plain_cpu):+.0f} ms beside plain execution, with the cells run twice, in a jail each time. "
         "It is behind the first cells, whose outputs are the same for all, that submissions are forked.",
+        "",
+        f"Feedback pages of {pages} submissions, start included: {stock_pages:.1f} s by `nbgrader generate_feedback`, "
+        f"{our_pages:.1f} s by `python -m autograder feedback`.",
     ]
     return lines
 
