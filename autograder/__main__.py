@@ -56,6 +56,10 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--no-similarity", action="store_true", help="leave out which submissions share rare features")
     report.set_defaults(run=_report)
 
+    bundle = commands.add_parser("bundle", help="pack the notebooks, the book and where to start into one zip")
+    bundle.add_argument("--book", type=Path, metavar="DIR", help="the built book; default: _build/html")
+    bundle.set_defaults(run=_bundle)
+
     export = commands.add_parser("export", help="print the marks of the course; what is not graded is empty, not 0")
     export.add_argument("--format", choices=("csv", "json", "canvas", "moodle"), default="csv")
     export.add_argument("--roster", type=Path, metavar="CSV", help="the gradebook of Canvas, or Moodle's worksheet")
@@ -66,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     sample.set_defaults(run=_sample)
 
     sample.set_defaults(course=FOLDER.parent / "_build" / "sample")
-    for command in (build, collect, grade, feedback, report, export):
+    for command in (build, collect, grade, feedback, report, bundle, export):
         command.add_argument("--course", type=Path, default=FOLDER, metavar="DIR", help="the course folder")
     return parser
 
@@ -124,6 +128,13 @@ def _report(course: Course, options: argparse.Namespace) -> int:
 
     similar = not options.no_similarity
     print(write_report(course, options.assignment, anonymous=options.anonymous, similar=similar))
+    return 0
+
+
+def _bundle(course: Course, options: argparse.Namespace) -> int:
+    from autograder.bundle import BOOK, zip_all
+
+    print(zip_all(course, options.book or BOOK))
     return 0
 
 

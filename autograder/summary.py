@@ -15,7 +15,7 @@ from autograder.engine.record import verdicts_in
 
 _SENTENCES = {entry.name: entry.sentence for entry in CATALOGUE}
 
-_TEMPLATE = Path(__file__).with_name("summary.html")
+_TEMPLATE = Path(__file__).parent / "templates" / "summary.html"
 
 
 @dataclass
