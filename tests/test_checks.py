@@ -134,6 +134,18 @@ def test_two_mistakes_that_break_different_parts_are_both_named(first, second):
         assert {name for part in entry.breaks for name in named(verdicts[part])} == {entry.name}
 
 
+def test_a_misconception_that_would_have_failed_the_core_claim_is_not_named_in_another():
+    def batchnorm_backward(dout, cache):
+        gradients = solutions.batchnorm_backward_alt(dout, cache)
+        cache[4][:] = 1.0  # a second call is then the one that does not divide by the standard deviation
+        return gradients
+
+    functions = {"batchnorm_forward": solutions.batchnorm_forward, "batchnorm_backward": batchnorm_backward}
+    verdict = graded(functions)["batchnorm_backward-dx"]
+    assert verdict.share == 0.875
+    assert named(verdict) == {"cache overwritten"}
+
+
 class OwnCache(tuple):
     """A cache that the given forward pass does not make."""
 

@@ -175,14 +175,17 @@ def _try_claims(
 
     findings: list[Finding] = []
     earned, remarks = 0.0, dict[str, None]()
+    cleared: set[str] = set()  # misconceptions with which a core claim would not hold that does
     for claim in part.claims:
         finding = _try_claim(part, claim, run, probes, expected[claim.text], visible)
         if finding is not None and _right_on_own(claim, call, probes):
             finding, remarks = None, {_ON_OWN: None}
         if finding is None:
             earned += claim.share
+            cleared |= {suspect.name for suspect in expected[claim.text].suspects if claim.core}
             continue
-        findings.append(finding)
+        suspects = tuple(suspect for suspect in finding.suspects if suspect.name not in cleared)
+        findings.append(replace(finding, suspects=suspects))
         if claim.core:
             return Verdict(part, 0.0, tuple(findings))  # the other claims would repeat the same news
     return Verdict(part, earned if findings else 1.0, tuple(findings), tuple(remarks))
