@@ -21,6 +21,7 @@ from autograder.bn_helper.parts import PARTS
 from autograder.checks.expectations import hidden_probes
 from autograder.course import Course
 from autograder.grading import rows, verdicts
+from autograder.nbgrader_runs import api
 
 SECRET = "5" * 64 + "\n"
 
@@ -435,3 +436,13 @@ def test_a_read_only_timestamp_of_an_earlier_grading_is_replaced(course, grade, 
     right.with_name("timestamp.txt").write_text("2026-11-21 10:00:00 UTC")
     assert grade()[0] == 0
     assert "2026-11-21 10:00:00" in graded.read_text()
+
+
+@pytest.mark.filterwarnings("ignore:Object of type .* not in session")  # nbgrader's gradebook, on a new submission
+def test_what_nbgrader_has_graded_is_unchanged(course, grade, right):
+    result = api(course).autograde("forward", "rita")
+    assert result["success"], result.get("log")
+    status, printed, _ = grade()
+    assert status == 0
+    assert "0 graded, 1 unchanged" in printed
+    assert "20 / 24   a written answer is missing" in line_about("rita", printed)

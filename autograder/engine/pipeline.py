@@ -192,14 +192,18 @@ class Grader:
         if timestamp is None and (submission.folder / STAMP).exists():
             left_out.append(f"{STAMP} holds no date and time that can be read; the submission counts as in time")
         outcome = Outcome([*found, *read, *left_out])
+        self.record(notebook, fingerprint, outcome.oddities)
+        marks = marks_of(submission.student, timestamp, notebook)
+        return Paper(submission.student, outcome, marks, text_of(notebook))
+
+    def record(self, notebook: NotebookNode, fingerprint: str, oddities: list[str]) -> None:
+        """Write into a marked notebook what determined its marks, and what was found."""
         notebook.metadata.batchnorm.update(
             fingerprint=fingerprint,
             isolated=self.jail.isolated,
-            oddities=outcome.oddities,
+            oddities=oddities,
             found=list(findings(verdicts_in(notebook))),
         )
-        marks = marks_of(submission.student, timestamp, notebook)
-        return Paper(submission.student, outcome, marks, text_of(notebook))
 
     def read(self, path: Path) -> tuple[NotebookNode, list[str]]:
         """Read a submitted notebook and put its texts into the release version's cells; say what was odd.

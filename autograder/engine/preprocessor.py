@@ -52,12 +52,14 @@ class RunAndCheck(NbGraderPreprocessor):
         course = Course(Path(self.parent.parent.coursedir.root))
         submission = Submission(course, course.root / "submitted" / names["student"] / names["assignment"])
         try:
-            oddities = Grader(course, names["assignment"], proved_jail(self.isolated)).mark(nb, submission)
+            grader = Grader(course, names["assignment"], proved_jail(self.isolated))
+            fingerprint, oddities = submission.fingerprint, grader.mark(nb, submission)
         except PolicyFailure as failure:
             raise NbGraderException(f"Submissions cannot be isolated here: {failure}.") from failure
         except EngineFailure as failure:
             flag_ungraded(submission)
             raise NbGraderException(f"{submission.folder} is not graded, the engine failed: {failure}.") from failure
+        grader.record(nb, fingerprint, oddities)
         for oddity in oddities:
             self.log.warning("%s: %s", names["student"], oddity)
         return nb, resources
