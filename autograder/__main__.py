@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from autograder.course import FOLDER, Course, Problem
+from autograder.manual import MANUAL
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -16,13 +17,22 @@ def main(arguments: list[str] | None = None) -> int:
     except Problem as problem:
         print(f"autograder: {problem}", file=sys.stderr)
         return 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"autograder: {error.filename} can be neither read nor written: {error.strerror}.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("autograder: interrupted; what was graded stays graded.", file=sys.stderr)
         return 130
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m autograder", description="Build and grade the assignments.")
+    parser = argparse.ArgumentParser(
+        prog="python -m autograder",
+        description="The course on batch normalization: build it, hand it out, grade it, give it back.",
+        epilog="Each command says more: python -m autograder grade --help. Paths in it begin at the course folder.",
+    )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     build = commands.add_parser("build", help="make source and release notebooks from the assignments' text")
@@ -30,13 +40,13 @@ def _parser() -> argparse.ArgumentParser:
     build.set_defaults(run=_build)
 
     collect = commands.add_parser("collect", help="lay uploads of Canvas or Moodle, or a folder, in submitted/")
-    collect.add_argument("sources", nargs="+", type=Path, metavar="ARCHIVE|FOLDER")
+    collect.add_argument("sources", nargs="+", type=Path, metavar="ARCHIVE|FOLDER", help="what was downloaded")
     collect.add_argument("--roster", type=Path, metavar="CSV", help="the platform's gradebook: who has which number")
     collect.add_argument("--assignment", metavar="NAME", help="of all notebooks; default: as each one's cells tell")
     collect.set_defaults(run=_collect)
 
     grade = commands.add_parser("grade", help="grade the submissions of an assignment")
-    grade.add_argument("assignment", metavar="ASSIGNMENT")
+    grade.add_argument("assignment", metavar="ASSIGNMENT", help="such as forward")
     grade.add_argument("--student", metavar="ID", help="only this student's submission")
     grade.add_argument("--workers", type=_positive, metavar="N", help="how many are graded at once; default: the cores")
     grade.add_argument("--force", action="store_true", help="grade again what is graded")
@@ -45,13 +55,13 @@ def _parser() -> argparse.ArgumentParser:
     grade.set_defaults(run=_grade)
 
     feedback = commands.add_parser("feedback", help="write the feedback pages of an assignment, on every core")
-    feedback.add_argument("assignment", metavar="ASSIGNMENT")
+    feedback.add_argument("assignment", metavar="ASSIGNMENT", help="such as forward")
     feedback.add_argument("--workers", type=_positive, metavar="N", help="how many are written at once")
     feedback.add_argument("--force", action="store_true", help="write also the pages that are there")
     feedback.set_defaults(run=_feedback)
 
     report = commands.add_parser("report", help="write a page about the class: marks, misconceptions, what to look at")
-    report.add_argument("assignment", metavar="ASSIGNMENT")
+    report.add_argument("assignment", metavar="ASSIGNMENT", help="such as forward")
     report.add_argument("--anonymous", action="store_true", help="name no student and quote none")
     report.add_argument("--no-similarity", action="store_true", help="leave out which submissions share rare features")
     report.set_defaults(run=_report)
@@ -61,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     bundle.set_defaults(run=_bundle)
 
     export = commands.add_parser("export", help="print the marks of the course; what is not graded is empty, not 0")
-    export.add_argument("--format", choices=("csv", "json", "canvas", "moodle"), default="csv")
+    export.add_argument("--format", choices=("csv", "json", "canvas", "moodle"), default="csv", help="default: csv")
     export.add_argument("--roster", type=Path, metavar="CSV", help="the gradebook of Canvas, or Moodle's worksheet")
     export.add_argument("--assignment", metavar="NAME", help="only this assignment; Moodle's worksheet is of one")
     export.set_defaults(run=_export)
@@ -72,14 +82,16 @@ def _parser() -> argparse.ArgumentParser:
     sample.set_defaults(course=FOLDER.parent / "_build" / "sample")
     for command in (build, collect, grade, feedback, report, bundle, export):
         command.add_argument("--course", type=Path, default=FOLDER, metavar="DIR", help="the course folder")
+    for name, command in commands.choices.items():
+        command.formatter_class = argparse.RawDescriptionHelpFormatter
+        command.description, command.epilog = MANUAL[name].about, MANUAL[name].text
     return parser
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
 
 
 def _build(course: Course, options: argparse.Namespace) -> int:

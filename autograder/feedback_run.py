@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 import traceback
 import warnings
 from contextlib import suppress
@@ -10,12 +11,15 @@ from typing import Any, NoReturn
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.converters import GenerateFeedback
 from nbgrader.utils import capture_log, temp_attrs
+from tqdm import tqdm
 from traitlets import Integer
 from traitlets.config import Config
 
 from autograder.course import Course, Problem, assignment_names
 from autograder.engine.pool import cores
 from autograder.nbgrader_runs import api, reason
+
+_LOOK = 0.1  # seconds between two looks at what is written
 
 
 class Share(GenerateFeedback):
@@ -62,9 +66,26 @@ def write_feedback(course: Course, assignment: str, *, force: bool = False, work
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of threads: those of the numerical library wait for work
         children = [_forked(course, assignment, force, number, shares) for number in range(shares)]
-    failed = [child for child in children if os.waitpid(child, 0)[1] != 0]
+    failed = _wait(children, course, assignment, len(found))
     print(f"{len(found)} graded notebooks of {assignment}; their pages are in {course.root / 'feedback'}.")
     return 1 if failed else 0
+
+
+def _wait(children: list[int], course: Course, assignment: str, pages: int) -> list[int]:
+    """Wait for all children, with progress on the standard error stream; return those that failed."""
+    begun, running, failed = time.time(), set(children), []
+    bar = tqdm(total=pages, desc=f"feedback on {assignment}", unit="page", delay=2, leave=False)
+    while running:
+        for child in list(running):
+            done, status = os.waitpid(child, os.WNOHANG)
+            if done:
+                running.discard(child)
+                failed += [child] if status else []
+        written = (course.root / "feedback").glob(f"*/{assignment}/{assignment}.html")
+        bar.update(sum(page.stat().st_mtime >= begun for page in written) - bar.n)
+        time.sleep(_LOOK if running else 0)
+    bar.close()
+    return failed
 
 
 def _forked(course: Course, assignment: str, force: bool, number: int, shares: int) -> int:

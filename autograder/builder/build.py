@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import nbformat
+from tqdm import tqdm
 
 from autograder.bn_helper.parts import PARTS, topic_of
 from autograder.bn_helper.tables import Tables
@@ -38,7 +39,8 @@ def build(course: Course, names: list[str]) -> list[Path]:
             raise Problem(f"There is no assignment {name!r}; the assignments are {', '.join(known)}.")
     texts = [read_text(ASSIGNMENTS / f"{name}.md") for name in names or known]
     notebooks = [make_notebook(text, course.book_url) for text in texts]  # all are sound before one is written
-    for text, notebook in zip(texts, notebooks, strict=True):
+    both = zip(texts, notebooks, strict=True)
+    for text, notebook in tqdm(both, desc="building", unit="assignment", total=len(texts), delay=2, leave=False):
         _write_source(course, text, notebook)
         _release(course, text.path.stem)
         course.add_release(text.path.stem, release(text))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
+from tqdm import tqdm
+
 from autograder.course import Course, Problem, assignment_names
 from autograder.uploads.archives import File, Refused, files_of
 from autograder.uploads.names import Upload, is_junk, upload_of
@@ -85,9 +87,8 @@ def collect(course: Course, sources: Sequence[Path], roster: Roster, assignment:
     for source in sources:
         keep = course.root / "collected" / "unmatched" / source.stem
         uploads = _by_student(files_of(source), keep, done)
-        candidates += [
-            c for group in uploads.values() for c in _candidates(course, group, roster, assignment, keep, done)
-        ]
+        groups = tqdm(uploads.values(), desc=f"reading {source.name}", unit="student", delay=2, leave=False)
+        candidates += [c for group in groups for c in _candidates(course, group, roster, assignment, keep, done)]
     newest: dict[tuple[str, str], _Candidate] = {}
     for candidate in sorted(candidates, key=lambda c: c.age):
         key = (candidate.student, candidate.assignment)
@@ -100,7 +101,7 @@ def collect(course: Course, sources: Sequence[Path], roster: Roster, assignment:
     attempts: defaultdict[tuple[str, str], int] = defaultdict(int)
     for candidate in candidates:
         attempts[candidate.student, candidate.assignment] += 1
-    for key in sorted(newest):
+    for key in tqdm(sorted(newest), desc="laying in submitted/", unit="submission", delay=2, leave=False):
         done.taken.append(_lay(course, newest[key], attempts[key], roster))
     return done
 
