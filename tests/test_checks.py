@@ -269,7 +269,7 @@ def test_the_catalogue_scores_the_same_under_many_secrets(number):
         for functions in (entry.functions, SECOND[entry.name]):
             verdicts = graded(functions, f"soak {number}")
             assert losing(verdicts) == set(entry.breaks) & set(verdicts), entry.name
-            assert {name for part in losing(verdicts) for name in named(verdicts[part])} == {entry.name}
+            assert names_found(verdicts) == {entry.name}
     for name, functions in OUTSIDE.items():
         verdicts = graded(functions, f"soak {number}")
         assert losing(verdicts), name
