@@ -155,7 +155,8 @@ CATALOGUE = (
            (VALUE,),
            (_F, _NORMALIZE,
             'pre_activation, bn_cache = batchnorm_forward(linear, gamma, beta, {"mode": "train"})')),
-    _entry("tanh in the hidden layer", "tanh takes the place of the sigmoid in the layer", "sec-saturation-relatives", (VALUE,),
+    _entry("tanh in the hidden layer", "tanh takes the place of the sigmoid in the layer", "sec-saturation-relatives",
+           (VALUE,),
            (_F, _SIGMOID, "out = np.tanh(pre_activation)\n    sigmoid_cache = out"),
            (_B, _SLOPE, "dpre_activation = dout * (1 - sigmoid_cache**2)")),
     # backward
