@@ -8,7 +8,7 @@ COURSE_SOURCES := $(shell find autograder solutions -type f \( -name '*.py' -o -
 # On small matrices, BLAS threads that wait for each other are slower than one.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: all book assignments sample test mutants bench soak lint format clean help
+.PHONY: all book pdf epub assignments sample test mutants bench soak lint format clean help
 
 all: book assignments sample
 	@echo
@@ -22,6 +22,7 @@ help:
 	@echo "make              environment, book, assignments, sample class"
 	@echo "make test         environment and the whole test suite"
 	@echo "make book         the book, in _build/html"
+	@echo "make pdf          the whole book in one file, printed by Chromium;  make epub  for e-readers"
 	@echo "make assignments  the notebooks, in autograder/release"
 	@echo "make sample       the sample class, graded, in _build/sample"
 	@echo "make bench        how fast a class is graded, in benchmarks/speed.md"
@@ -47,6 +48,20 @@ book: _build/html/.complete
 _build/html/.complete: .venv/book $(BOOK_SOURCES) $(COURSE_SOURCES)
 	.venv/bin/jupyter-book build . --all -W -n --keep-going
 	@touch $@
+
+# The editions lie beside the pages, and the first page links to them.
+EDITION := _build/html/batch-normalization-worked
+
+pdf: $(EDITION).pdf
+$(EDITION).pdf: _build/html/.complete
+	$(PY) assets/editions/pdf.py _build/html
+	$(PY) assets/editions/links.py _build/html
+
+epub: $(EDITION).epub
+$(EDITION).epub: _build/html/.complete
+	.venv/bin/jupyter-book build . --all -W -n --keep-going --builder custom --custom-builder epub --path-output _build/epub
+	@cp _build/epub/_build/epub/$(notdir $@) $@
+	$(PY) assets/editions/links.py _build/html
 
 assignments: _build/assignments
 _build/assignments: .venv/book $(COURSE_SOURCES)

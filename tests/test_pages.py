@@ -1,6 +1,7 @@
 """Every page in a real browser, by day, by night and on a phone: for everyone, light, valid, and without a network."""
 
 import gzip
+import json
 import re
 from dataclasses import dataclass
 from importlib import resources
@@ -179,9 +180,125 @@ def test_markup_that_the_standards_do_not_allow_is_mended():
         '<th class="head"></th>': "<td></td>",
         '<th class="head"><p>a</p></th>': '<th scope="col" class="head"><p>a</p></th>',
         '<section id="exercise-content">': "<section>",
+        "<msub><mi>s</mi><mi>max</mi><mo>\u2061</mo></msub>": "<msub><mi>s</mi><mi>max</mi></msub>",
         "<p><ul><li>a</li></ul>\n</p>": "<ul><li>a</li></ul>",
+        "<p>a<ul><li><p>b</p></li></ul>\n</p>": "<p>a</p><ul><li><p>b</p></li></ul>",
     }
     for before, after in mended.items():
         context = {"body": before}
         extension("page_markup").mend(None, "page", "page.html", context, None)
         assert context["body"] == after
+
+
+# ---- links, keys and previews ----
+
+
+@pytest.fixture
+def opened(book, chromium):
+    """Open a page in a browser of its own, which says at the end whether it complained."""
+    context = chromium.new_context(**MODES["light"])
+    complaints = []
+
+    def open_page(name):
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: complaints.append(request.url) if is_outside_the_disk(request.url) else None)
+        page.goto((book.html / f"{name}.html").as_uri(), wait_until="load")
+        return page
+
+    yield open_page
+    context.close()
+    assert complaints == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_describes_itself_to_those_who_link_to_it(name, book):
+    soup = BeautifulSoup((book.html / f"{name}.html").read_text(encoding="utf8"), "html.parser")
+    told = {tag["property"]: tag["content"] for tag in soup.select("meta[property^='og:']")}
+    assert told["og:title"]
+    assert told["og:type"] == ("website" if name == "index" else "article")
+    if name.startswith("chapters/") and "figure" in str(soup):
+        assert 50 < len(told["og:description"]) <= 200
+
+
+STOPS = """() => {
+  const element = document.activeElement, style = getComputedStyle(element), box = element.getBoundingClientRect();
+  const all = [...document.querySelectorAll('*')];
+  return {
+    name: element.outerHTML.slice(0, 120), order: all.indexOf(element),
+    marked: style.outlineStyle !== 'none' || style.boxShadow !== 'none',
+    seen: box.width > 0 && box.height > 0 && box.bottom > 0 && box.top < innerHeight,
+  };
+}"""
+
+
+def test_the_keyboard_reaches_everything_in_the_order_of_the_page_and_shows_where_it_is(opened):
+    page = opened("chapters/notation")
+    page.keyboard.press("Tab")
+    assert "Skip to main content" in page.evaluate("document.activeElement.textContent")
+    stops = []
+    while (stop := page.evaluate(STOPS))["name"][:5] != "<body" and len(stops) < 300:
+        stops.append(stop)
+        page.keyboard.press("Tab")
+    orders = [stop["order"] for stop in stops]
+    assert orders == sorted(orders)
+    assert len(stops) > 30
+    assert [stop["name"] for stop in stops if not stop["marked"]] == []
+    assert [stop["name"] for stop in stops if not stop["seen"]] == []
+
+
+def test_the_skip_link_leads_to_the_text(opened):
+    page = opened("chapters/notation")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.querySelector('main').contains(document.activeElement)")
+
+
+SHOWN = {
+    "an equation of the page": ("a[href^='#equation-eq-backward-x']", ".katex"),
+    "an equation of another page": ("a[href*='forward_pass.html#equation-']", ".katex"),
+    "a figure of the page": ("a[href^='#fig-']", "img"),
+    "a term": ("a[href*='#term-']", "dd"),
+    "a reference": ("a[href*='bibliography.html#id']", ".citation"),
+}
+
+
+@pytest.mark.parametrize("what", SHOWN)
+def test_resting_on_a_link_shows_what_it_leads_to(what, opened):
+    link, shown = SHOWN[what]
+    page = opened("chapters/backward_pass")
+    page.locator(f".bd-article .reference:is({link})").first.hover()
+    preview = page.get_by_role("tooltip")
+    preview.locator(shown).first.wait_for()
+    picture = preview.locator("img")
+    assert not picture.count() or picture.first.evaluate("image => image.complete && image.naturalWidth > 0")
+    box = preview.bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 1280
+    page.mouse.move(2, 2)
+    preview.wait_for(state="detached")
+
+
+def test_the_keyboard_opens_a_preview_and_escape_closes_it(opened):
+    page = opened("chapters/backward_pass")
+    link = page.locator(".bd-article a[href*='#term-']").first
+    page.keyboard.press("Tab")  # from now on the keyboard leads
+    link.focus()
+    preview = page.get_by_role("tooltip")
+    preview.wait_for()
+    assert link.get_attribute("aria-describedby") == preview.get_attribute("id")
+    assert not page.locator("[role=tooltip] [id]").count()
+    page.keyboard.press("Escape")
+    preview.wait_for(state="detached")
+    assert link.get_attribute("aria-describedby") is None
+
+
+def test_previews_hold_what_other_pages_link_to_and_wait_until_they_are_wanted(book, visit):
+    script = (book.html / "_static" / "previews.js").read_text(encoding="utf8")
+    previews = json.loads(script.removeprefix("bookPreviews(").removesuffix(");\n"))
+    kinds = {re.match(r"[a-z]+", name.partition("#")[2])[0] for name in previews}
+    assert {"equation", "fig", "term", "id"} <= kinds
+    for name, html in previews.items():
+        assert f' id="{name.partition("#")[2]}"' in html
+    assert not any(path.name == "previews.js" for name in PAGES for path in visit(name, "light").files)

@@ -89,8 +89,16 @@ def thin_css(css, words):
 
 
 def round_drawing(svg):
-    """Return a drawing whose coordinates have two decimals, without the note on who drew it."""
+    """Return a drawing with two decimals in its coordinates and no id twice, without the note on who drew it."""
     svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.S)
+    named = set()
+
+    def once(match):
+        again = match[1] in named
+        named.add(match[1])
+        return "" if again else match[0]
+
+    svg = re.sub(r' id="([^"]*)"', once, svg)
 
     def rounded(match):
         return re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), match[0])
@@ -106,9 +114,12 @@ def rewrite(path, change):
 
 
 def thin_pages(app, exception):
+    outdir = Path(app.outdir)
+    if not exception and app.builder.name in (*BUILDERS, "epub"):
+        for path in (outdir / "_images").glob("*.svg"):
+            rewrite(path, round_drawing)
     if exception or app.builder.name not in BUILDERS:
         return
-    outdir = Path(app.outdir)
     static = outdir / "_static"
     for pattern in UNUSED:
         for path in static.glob(pattern):
@@ -121,8 +132,6 @@ def thin_pages(app, exception):
         for path in static.glob(pattern):
             if path.name not in OF_THE_BOOK:
                 rewrite(path, lambda css: thin_css(css, words))
-    for path in (outdir / "_images").glob("*.svg"):
-        rewrite(path, round_drawing)
 
 
 def setup(app):

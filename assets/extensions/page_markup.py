@@ -2,6 +2,7 @@
 
 - An entry of the bibliography is an item of its list; the role that docutils gives it is deprecated.
 - Each exercise and solution has an id of its own, and no second one that all share.
+- A name of a function in an index is not followed by the sign for its application, which would be a third part.
 - A list does not stand within a paragraph.
 - An empty cell in the head of a table is no header. The others belong to their column.
 - The first paragraph of a page is its description, for search engines and link previews.
@@ -17,7 +18,9 @@ REPLACEMENTS = (
     (re.compile(r"<th\b[^>]*>\s*(?:<p>\s*</p>)?\s*</th>"), "<td></td>"),
     (re.compile(r'<th class="head'), '<th scope="col" class="head'),
     (re.compile(r' id="(?:exercise|solution|proof)-content"'), ""),
-    (re.compile(r"<p>(?=<ul)|(?<=</ul>)\s*</p>"), ""),
+    (re.compile("<mo>\u2061</mo>(?=</msub>)"), ""),
+    (re.compile(r"<p>((?:(?!</p>|<p>|<ul).)*)<ul", re.S), r"<p>\1</p><ul"),
+    (re.compile(r"<p>\s*</p>(?=<ul)|(?<=</ul>)\s*</p>"), ""),
 )
 DESCRIPTION = 200  # characters
 
