@@ -200,10 +200,13 @@ class Run:
     memory: list[int]
 
 
-def graded(course: Course, workers: int, *options: str) -> Run:
+def graded(course: Course, workers: int, *options: str, pictures: bool = True) -> Run:
     """Run `python -m autograder grade` and look at all of its processes while it works."""
     code = (
         "import sys\nfrom autograder.__main__ import main\nfrom benchmarks.speed import cpu_of_all\n"
+        "from autograder.course import Course\nfrom pathlib import Path\n"
+        f"config = Course(Path({str(course.root)!r})).config\nconfig.Course.pictures = {pictures}\n"
+        "Course.config = config\n"
         "status = main(sys.argv[1:])\nprint('cpu', cpu_of_all())\nsys.exit(status)"
     )
     command = [sys.executable, "-c", code, "grade", ASSIGNMENT, "--course", str(course.root)]
@@ -313,6 +316,7 @@ def measured(folder: Path, options: argparse.Namespace) -> list[str]:
         make_class(course, count)
         first, again = graded(course, options.workers), graded(course, options.workers)
         runs[count] = (first, again)
+    bare = graded(course, options.workers, "--force", pictures=False)
     start = runs[options.classes[0]][1]
     pages = min(options.classes)
     graded_class = folder / f"class-{pages}"
@@ -353,6 +357,8 @@ def measured(folder: Path, options: argparse.Namespace) -> list[str]:
         lines.append(_row("each further submission", many - few, wall * (many - few), cpu, stock_wall, plain_wall))
     else:
         cpu = (runs[counts[0]][0].cpu - start.cpu) / counts[0]
+    bare_cpu_each = (bare.cpu - start.cpu) / options.classes[-1]
+    lines.append(_row("without pictures", options.classes[-1], bare.wall, bare_cpu_each, stock_wall, plain_wall))
     largest = runs[counts[-1]][0].memory
     quarter = max(len(largest) // 4, 1)
     early, late = largest[quarter : 2 * quarter] or largest, largest[-quarter:]

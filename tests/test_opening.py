@@ -9,7 +9,7 @@ from conftest import missing
 from autograder.engine.break_out import break_out
 from autograder.engine.files import helper_files
 from autograder.engine.jail import Jail, Opening
-from autograder.engine.marking import begins_with, opening_of, showing_in
+from autograder.engine.marking import Marker, begins_with, opening_of, showing_in
 from autograder.engine.session import Limits, Session
 
 QUICK = Limits(cell=1.0, call=0.5)
@@ -142,3 +142,25 @@ def test_what_a_student_wrote_is_run_whatever_it_does():
     template = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print(1)")])
     template.cells[0].metadata.nbgrader = {"solution": True, "grade": False}
     assert showing_in(template) == frozenset()
+
+
+def test_a_course_without_pictures_keeps_the_texts(jail):
+    template = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_code_cell("import matplotlib.pyplot as plt\nprint('first')\nplt.plot([1, 2])\nplt.show()"),
+            nbformat.v4.new_code_cell("def f():\n    pass"),
+            nbformat.v4.new_code_cell(
+                "from IPython.display import HTML\nplt.plot([1, 2])\nplt.show()\nHTML('<b>x</b>')"
+            ),
+        ]
+    )
+    template.cells[1].metadata.nbgrader = {"solution": True, "grade": False}
+    kinds = {}
+    for pictures in (True, False):
+        opening = opening_of(template, {})
+        notebook = nbformat.reads(nbformat.writes(template), as_version=4)
+        Marker("forward", "5" * 32, jail, opening=opening, pictures=pictures).mark(notebook, {})
+        outputs = [output for cell in notebook.cells for output in cell.outputs]
+        kinds[pictures] = {kind for output in outputs for kind in output.get("data", {"text": 1})}
+    assert kinds[True] - kinds[False] == {"image/png"}
+    assert {"text", "text/plain", "text/html"} <= kinds[False]

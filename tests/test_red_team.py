@@ -6,6 +6,7 @@ import re
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -217,9 +218,19 @@ def hidden_digits(assignment):
     digits = set()
     for part in POINTS[assignment]:
         for probe in hidden_probes(SECRET, assignment, part):
-            arrays = [np.ravel(value) for value in vars(probe).values()]
-            digits |= {re.sub(r"\D", "", repr(abs(float(v)))).lstrip("0")[:12] for a in arrays for v in a}
+            digits |= {re.sub(r"\D", "", repr(abs(v))).lstrip("0")[:12] for v in numbers_in(probe.inputs)}
     return {text for text in digits if len(text) == 12}
+
+
+def numbers_in(value):
+    """Yield the numbers of arrays, lists and mappings."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from numbers_in(item)
+    elif not isinstance(value, str):
+        yield from map(float, np.ravel(value))
 
 
 def shown(notebook):

@@ -44,6 +44,8 @@ class Marker:
         The assignment's first cells: a notebook that begins with them is run from behind them.
     showing : set of str
         Texts of the assignment's cells that only show something: they are not run where nobody looks.
+    pictures : bool
+        Whether marked notebooks hold the pictures that their cells draw.
     """
 
     assignment: str
@@ -53,6 +55,7 @@ class Marker:
     limits: Limits = field(default_factory=Limits)
     opening: Opening | None = None
     showing: Set[str] = frozenset()
+    pictures: bool = True
 
     def mark(self, notebook: NotebookNode, files: dict[str, bytes]) -> None:
         """Run the cells and replace all outputs; a graded cell's text is not run, its grade id says what to try.
@@ -64,7 +67,7 @@ class Marker:
         """
         opening = self.opening if self.opening and begins_with(notebook, self.opening) else None
         with (
-            Session(self.jail, files, self.limits, opening=opening) as shown,
+            Session(self.jail, files, self.limits, plots=self.pictures, opening=opening) as shown,
             Session(self.jail, files, self.limits, plots=False, opening=opening) as tried,
         ):
             for cell in notebook.cells:
@@ -74,7 +77,7 @@ class Marker:
                     cell.outputs = self._outputs(cell, tried, shown)
                     continue
                 result = shown.run_cell(cell.source)
-                cell.outputs = [_output(output) for output in result.outputs]
+                cell.outputs = [_output(output, self.pictures) for output in result.outputs]
                 if not (result.late or result.died) and (tried.opened or cell.source not in self.showing):
                     tried.run_cell(cell.source)
 
@@ -165,9 +168,10 @@ def _marked(message: str, score: float, record: dict[str, Any] | None = None) ->
     ]
 
 
-def _output(output: dict[str, Any]) -> NotebookNode:
-    """Keep texts and pictures; any other kind is for machines, and the engine's alone."""
+def _output(output: dict[str, Any], pictures: bool) -> NotebookNode:
+    """Keep texts, and pictures if they are wanted; any other kind is for machines, and the engine's alone."""
     if "data" not in output:
         return NotebookNode(output)
-    data = {mime: text for mime, text in output["data"].items() if mime.startswith(("text/", "image/"))}
+    kinds = ("text/", "image/") if pictures else ("text/",)
+    data = {mime: text for mime, text in output["data"].items() if mime.startswith(kinds)}
     return NotebookNode({**output, "data": NotebookNode(data)})

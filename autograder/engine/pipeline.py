@@ -1,5 +1,6 @@
 """From a submission's folder to a marked notebook and its marks in the gradebook."""
 
+import gc
 import hashlib
 import os
 from collections.abc import Iterator
@@ -156,15 +157,18 @@ class Grader:
             self.course.book_url,
             opening=opening,
             showing=showing_in(self.template),
+            pictures=bool(self.course.config.get("Course", {}).get("pictures", True)),
         )
 
     def get_ready(self) -> None:
         """Make now, and once for all processes that are forked from this one, what every submission needs."""
-        for grade_id in self._grade_ids() & PARTS.keys():
+        for grade_id in sorted(self._grade_ids() & PARTS.keys()):
             grading_expectations(self.marker.secret, self.assignment, grade_id)
         if self.marker.opening is not None:
             self.jail.outputs(self.marker.opening)
         engine_digest()
+        gc.collect()
+        gc.freeze()  # what is there now is shared by all that are forked, as long as nobody touches it
 
     def grade(self, submission: Submission) -> Outcome:
         """Grade one submission: examine it, save its marks, then the marked notebook."""

@@ -67,7 +67,7 @@ class Session:
         What lies in the work folder.
     limits : Limits
     plots : bool
-        False if nobody will look at the outputs.
+        False if nobody will look at pictures.
     opening : Opening, optional
         The first cells of this submission, if they are those of the assignment.
     """

@@ -182,8 +182,9 @@ class Shell:
         }
 
     def hide_plots(self) -> None:
-        """Draw nothing: the outputs of this process are not wanted."""
-        self.ipython.display_formatter.active_types = ["text/plain"]
+        """Draw nothing: the pictures of this process are not wanted."""
+        shown = self.ipython.display_formatter.active_types
+        self.ipython.display_formatter.active_types = [kind for kind in shown if not kind.startswith("image/")]
 
     def run(self, source: str, seconds: float) -> tuple[list[dict[str, Any]], bool]:
         """Run a cell; return its outputs and whether its time ran out."""
