@@ -71,8 +71,10 @@ def layer(
             mus, variances = (moments or (lambda x: globals()["moments"](x, keep)))(x)
             new = stored(old, x, mus, variances, m, eps)
             bn_param["running_mean"], bn_param["running_var"] = new
-        else:
+        elif bn_param["mode"] == "test":
             mus, variances = in_test(old, x, m, bn_param)
+        else:
+            raise ValueError("no such mode: " + bn_param["mode"])
         root = inverse if bn_param["mode"] == "train" or test_inverse is None else test_inverse
         c = SimpleNamespace(x=+x, gamma=gamma, eps=eps, mus=mus, var=variances, inv=root(variances, eps), keep=keep)
         c.hat = hat(x, mus, c.inv)
@@ -107,6 +109,8 @@ def strided():
 
     def spatial_batchnorm_forward(x, gamma, beta, bn_param):
         C, m = x.shape[1], bn_param["momentum"]
+        if bn_param["mode"] not in ("train", "test"):
+            raise ValueError("mode " + bn_param["mode"])
         out, cache = np.empty(x.size), []
         means, variances = (np.array(bn_param.get(name, 0 * gamma)) for name in ("running_mean", "running_var"))
         for c in range(C):

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..calls import Call, Handle, Reply
 from ..probes import Probe
-from .claims import Claim, Notes, Part, Unusable, array, ask, several
+from .claims import Claim, Notes, Part, Unusable, array, ask, same_without, several
 
 # The forward pass
 
@@ -50,23 +50,14 @@ def train_constant_column(call: Call, probe: Probe) -> Notes:
     return {"out": _forward(call, x, probe, _train(probe))[0]}
 
 
+def _out(reply: Reply) -> np.ndarray:
+    return array(several(reply, "batchnorm_forward", "(out, cache)", 2)[0], "out")
+
+
 def train_default_eps(call: Call, probe: Probe) -> Notes:
-    param = _train(probe, eps=1e-5)
-    given = _forward(call, probe.x, probe, param)[0]
-    return {"without eps in bn_param, it is 1e-5": _same_without(call, probe, param, "eps", lambda out, _: out, given)}
-
-
-def _same_without(
-    call: Call, probe: Probe, param: dict[str, Any], key: str, seen: Callable[[Any, Any], Any], given: np.ndarray
-) -> bool:
-    """Tell whether a call without a key of bn_param gives the same as with it; a KeyError for it is as good."""
-    param = {name: value for name, value in param.items() if name != key}
-    reply = call("batchnorm_forward", probe.x, probe.gamma, probe.beta, param)
-    if reply.error is not None and "KeyError" in reply.error.kinds:
-        return True
-    out, _, reply = _forward(call, probe.x, probe, param)
-    found = seen(out, reply.arguments[3])
-    return found.shape == given.shape and np.allclose(found, given, rtol=1e-7, atol=1e-9, equal_nan=True)
+    args, param = (probe.x, probe.gamma, probe.beta), _train(probe, eps=1e-5)
+    same = same_without(call, "batchnorm_forward", args, param, "eps", _out)
+    return {"without eps in bn_param, it is 1e-5": same}
 
 
 def train_keeps(call: Call, probe: Probe) -> Notes:
@@ -119,12 +110,11 @@ def running_start(call: Call, probe: Probe) -> Notes:
     names = ("running_mean", "running_var")
     started = {f"{name} after one batch, with no start given,": _running(after, name) for name in names}
 
-    def mean(_: Any, after: Any) -> np.ndarray:
-        return _running(after, "running_mean")
+    def mean(reply: Reply) -> np.ndarray:
+        return _running(reply.arguments[3], "running_mean")
 
-    param = _train(probe, momentum=0.9)
-    given = mean(None, _forward(call, probe.x, probe, param)[2].arguments[3])
-    same = _same_without(call, probe, _train(probe, momentum=0.9), "momentum", mean, given)
+    args, param = (probe.x, probe.gamma, probe.beta), _train(probe, momentum=0.9)
+    same = same_without(call, "batchnorm_forward", args, param, "momentum", mean)
     return started | {"without momentum in bn_param, it is 0.9": same}
 
 

@@ -146,3 +146,19 @@ def several(reply: Reply, name: str, signature: str, count: int) -> tuple[Any, .
         brief = f"{name} should return {signature}"
         raise Unusable(f"{brief}, and returned {describe(reply.result)}.", f"{brief}.")
     return tuple(reply.result)
+
+
+def same_without(
+    call: Call, name: str, args: tuple[Any, ...], param: dict[str, Any], key: str, seen: Callable[[Reply], np.ndarray]
+) -> bool:
+    """Tell whether a function shows the same without a key of its last argument, which holds the key's default.
+
+    To refuse the call by a KeyError is as good.
+    """
+    given = seen(ask(call, name, *args, param))
+    without = {other: value for other, value in param.items() if other != key}
+    reply = call(name, *args, without)
+    if reply.error is not None and "KeyError" in reply.error.kinds:
+        return True
+    found = seen(ask(call, name, *args, without))
+    return found.shape == given.shape and np.allclose(found, given, rtol=1e-7, atol=1e-9, equal_nan=True)

@@ -114,7 +114,11 @@ def refuse_single(call: Call, probe: Probe) -> Notes:
 
 
 def accept_single(call: Call, probe: Probe) -> Notes:
-    return {"n = 1 is accepted between 'book' and 'keras'": _error(call, probe, 1, "book", "keras").kind == ""}
+    return {
+        "n = 1 is accepted between 'book' and 'keras'": _error(call, probe, 1, "book", "keras").kind == "",
+        "n = 2 is accepted on the way to 'pytorch'": _error(call, probe, 2, "book", "pytorch").kind == "",
+        "n = 2 is accepted on the way from 'pytorch'": _error(call, probe, 2, "pytorch", "keras").kind == "",
+    }
 
 
 PARTS = (

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..calls import Call, Handle, Reply
 from ..probes import Probe
-from .claims import Claim, Notes, Part, array, ask, several
+from .claims import Claim, Notes, Part, array, ask, same_without, several
 from .gradients import Layer
 
 FORWARD = "layernorm_forward"
@@ -54,6 +54,14 @@ def values_float32(call: Call, probe: Probe) -> Notes:
     return {"out": _forward(call, probe.x.astype(np.float32), probe)[0].astype(np.float64)}
 
 
+def default_eps(call: Call, probe: Probe) -> Notes:
+    def out(reply: Reply) -> np.ndarray:
+        return array(several(reply, FORWARD, "(out, cache)", 2)[0], "out")
+
+    args = (probe.x, probe.gamma, probe.beta)
+    return {"without eps in ln_param, it is 1e-5": same_without(call, FORWARD, args, {"eps": 1e-5}, "eps", out)}
+
+
 def keeps(call: Call, probe: Probe) -> Notes:
     arguments = _forward(call, probe.x, probe)[2].arguments
     names = [f"{name} after the call, which should not change it," for name in ("x", "gamma", "beta")]
@@ -89,7 +97,8 @@ PARTS = (
         "sec-beyond-layer",
         (
             Claim("out is right for as many examples as features", values_square, 0.25, core=True),
-            Claim("out is right", values, 0.5, core=True),
+            Claim("out is right", values, 0.4375, core=True),
+            Claim("eps has its default", default_eps, 0.0625),
             Claim("out is right where an example is constant", values_constant_example, 0.0625),
             Claim("out is right in float32", values_float32, 0.0625, tolerance=1e-4),
             Claim("x, gamma and beta are not modified", keeps, 0.125),

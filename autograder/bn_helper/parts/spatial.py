@@ -7,7 +7,7 @@ import numpy as np
 
 from ..calls import Call, Handle, Reply
 from ..probes import Probe
-from .claims import Claim, Notes, Part, Unusable, array, ask, several
+from .claims import Claim, Notes, Part, Unusable, array, ask, same_without, several
 from .gradients import Layer
 
 FORWARD = "spatial_batchnorm_forward"
@@ -48,6 +48,15 @@ def train_float32(call: Call, probe: Probe) -> Notes:
     return {"out": _in_train_mode(call, probe, probe.x.astype(np.float32))[0].astype(np.float64)}
 
 
+def _out(reply: Reply) -> np.ndarray:
+    return array(several(reply, FORWARD, "(out, cache)", 2)[0], "out")
+
+
+def train_default_eps(call: Call, probe: Probe) -> Notes:
+    args, param = (probe.x, probe.gamma, probe.beta), {**_param(probe, "train"), "eps": 1e-5}
+    return {"without eps in bn_param, it is 1e-5": same_without(call, FORWARD, args, param, "eps", _out)}
+
+
 def _kept(reply: Reply) -> Notes:
     names = [f"{name} after the call, which should not change it," for name in ("x", "gamma", "beta")]
     return {name: array(value, name) for name, value in zip(names, reply.arguments, strict=False)}
@@ -78,7 +87,14 @@ def running_start(call: Call, probe: Probe) -> Notes:
     param = {"mode": "train", "eps": probe.eps, "momentum": probe.momentum}
     reply = _forward(call, probe.x, probe, param)[2]
     names = ("running_mean", "running_var")
-    return {f"{name} after one batch, with no start given,": _after(reply, name) for name in names}
+    started = {f"{name} after one batch, with no start given,": _after(reply, name) for name in names}
+
+    def mean(reply: Reply) -> np.ndarray:
+        return _after(reply, "running_mean")
+
+    args, param = (probe.x, probe.gamma, probe.beta), {**_param(probe, "train"), "momentum": 0.9}
+    same = same_without(call, FORWARD, args, param, "momentum", mean)
+    return started | {"without momentum in bn_param, it is 0.9": same}
 
 
 def test_values(call: Call, probe: Probe) -> Notes:
@@ -91,6 +107,15 @@ def test_values(call: Call, probe: Probe) -> Notes:
 def test_keeps(call: Call, probe: Probe) -> Notes:
     reply = _forward(call, probe.x, probe, _param(probe, "test"))[2]
     return _kept(reply) | {name: _after(reply, name) for name in ("running_mean", "running_var")}
+
+
+def test_refuses(call: Call, probe: Probe) -> Notes:
+    _in_train_mode(call, probe, probe.x)  # a function that raises always refuses nothing
+    error = call(FORWARD, probe.x, probe.gamma, probe.beta, _param(probe, "predict")).error
+    return {
+        "mode 'predict' is refused with a ValueError": error is not None and "ValueError" in error.kinds,
+        "the message names the mode": error is not None and "predict" in error.text,
+    }
 
 
 def lacking(probe: Probe, name: str, dx: np.ndarray) -> str:
@@ -117,7 +142,8 @@ PARTS = (
         FORWARD,
         "sec-beyond-spatial",
         (
-            Claim("out is right in train mode", train_values, 0.75, core=True),
+            Claim("out is right in train mode", train_values, 0.6875, core=True),
+            Claim("eps has its default", train_default_eps, 0.0625),
             Claim("out is right where a channel of x is constant", train_constant_channel, 0.0625),
             Claim("out is right in float32", train_float32, 0.0625, tolerance=1e-4),
             Claim("x, gamma and beta are not modified", train_keeps, 0.125),
@@ -138,7 +164,8 @@ PARTS = (
         FORWARD,
         "sec-forward-inference",
         (
-            Claim("out is right in test mode", test_values, 0.75, core=True),
+            Claim("out is right in test mode", test_values, 0.625, core=True),
+            Claim("an unknown mode is refused by name", test_refuses, 0.125),
             Claim("a call in test mode changes nothing", test_keeps, 0.25),
         ),
     ),
