@@ -1,5 +1,7 @@
 """The hidden layer, the stack and the percentiles: right gradients, and the same as the network of the book."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -21,7 +23,7 @@ def drawn(rng):
     """Return an input, the layers and the bn_params of a stack, and an upstream gradient."""
     layers = [
         {"W": rng.normal(size=(D_in, D_out)), "gamma": rng.normal(size=D_out), "beta": rng.normal(size=D_out)}
-        for D_in, D_out in zip(SIZES[:-1], SIZES[1:], strict=True)
+        for D_in, D_out in itertools.pairwise(SIZES)
     ]
     bn_params = [{"mode": "train", "eps": 0.1 * (1 + number)} for number in range(len(layers))]
     return rng.normal(size=(7, SIZES[0])), layers, bn_params, rng.normal(size=(7, SIZES[-1]))
