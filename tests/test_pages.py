@@ -226,7 +226,7 @@ STOPS = """() => {
   const all = [...document.querySelectorAll('*')];
   return {
     name: element.outerHTML.slice(0, 120), order: all.indexOf(element),
-    marked: style.outlineStyle !== 'none' || style.boxShadow !== 'none',
+    marked: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2,
     seen: box.width > 0 && box.height > 0 && box.bottom > 0 && box.top < innerHeight,
   };
 }"""
