@@ -44,12 +44,13 @@ _INSIDE = re.compile(r"data:image/[\w.+-]+[;,]|#")
 _LINK = re.compile(r"https?://|mailto:|#|[^:]*$")
 _LOADED_STYLE = re.compile(r"@import[^;]*;?|url\(\s*(?!['\"]?(?:data:|#))[^)]*\)", re.IGNORECASE)
 
+# What can be wider than a phone.
+_WIDE = ".highlight pre, .text_cell_render:has(table), .text_cell_render:has(math[display=block])"
 _VIEWPORT = "width=device-width, initial-scale=1"
 
 # A summary that is read first; room for what classic notebooks set too close; on a phone, a column as wide as it is.
 # A long line of a message is broken, not cut off.
 _STYLE = """
-:root { color-scheme: light; }
 body { font-size: 15px; line-height: 1.5; color: #23262b; }
 body > .container { width: 100%; max-width: 60rem; padding: 0 12px; }
 .summary h1 { margin: 0.3em 0 0.5em; font-size: 26px; }
@@ -70,6 +71,22 @@ div.inner_cell, div.output_subarea { max-width: 100%; min-width: 0; }
 .output_area img, .output_area svg { max-width: 100%; height: auto; }
 .output_text pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 .highlight pre { overflow-x: auto; }
+.highlight .c1, .highlight .cm { color: #2d6060; }
+.highlight .ne, .highlight .s2 .si { color: #a82a24; }
+.highlight .ow { color: #7a1fb8; }
+/* At night the paper is dark; code, outputs and plots stay light cards, in the colours that they were made in. */
+@media screen and (prefers-color-scheme: dark) {
+    html, body, .panel, .panel-body, div#notebook, div#notebook-container { background: #16181c; }
+    body, .summary, .rendered_html, .rendered_html h1, .rendered_html h2, .rendered_html h3 { color: #d9dbde; }
+    .panel-default, .panel-default > .panel-heading { border-color: #3b4048; }
+    .panel-default > .panel-heading { background: #20242a; color: #d9dbde; }
+    .summary a, .rendered_html a { color: #7cc2ec; }
+    .rendered_html code { background: #2a2f37; color: #f0b48a; }
+    .rendered_html tr, .rendered_html tbody tr:nth-child(odd), .rendered_html thead { background: #16181c; }
+    .rendered_html pre, .rendered_html pre code, .input_area, .output_area, .output_area pre, .panel-footer
+        { background: #f7f7f7; color: #23262b; }
+    .output_area .rendered_html, .output_area .rendered_html tr { background: #f7f7f7; color: #23262b; }
+}
 @media print {
     .summary h2, .summary h3 { break-after: avoid; }
     a[href]::after { content: none !important; }
@@ -122,6 +139,7 @@ class FeedbackPage(HTMLExporter):
             style.string = Stylesheet(_STYLE)
             page.head.append(style)
         self._summarize(page, resources)
+        _ease(page)
         return str(page), resources
 
     def _summarize(self, page: BeautifulSoup, resources: dict[str, Any]) -> None:
@@ -152,6 +170,15 @@ class FeedbackPage(HTMLExporter):
         for element, formula in waiting:
             html = self._set[formula] or f"<code>{escape(formula[0])}</code>"
             element.replace_with(BeautifulSoup(html, "html.parser"))
+
+
+def _ease(page: BeautifulSoup) -> None:
+    """Let long lines be reached by keyboard, and an empty corner of a table be no heading."""
+    for lines in page.select(_WIDE):
+        lines["tabindex"] = "0"
+    for corner in page.find_all("th"):
+        if not corner.get_text(strip=True):
+            corner.name = "td"
 
 
 class _Take(Preprocessor):

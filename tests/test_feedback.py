@@ -5,6 +5,7 @@ import shutil
 
 import nbformat
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from nbgrader.api import Gradebook
@@ -318,6 +319,15 @@ def test_sealing_a_page_twice_changes_nothing_more():
     once = str(page.body)
     seal(page)
     assert str(page.body) == once
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_is_accessible_by_day_and_at_night(course, chromium, scheme):
+    page = chromium.new_page(viewport={"width": 390, "height": 800}, color_scheme=scheme)
+    page.goto(written(course, "ada").as_uri())
+    violations = Axe().run(page).response["violations"]
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in violations] == []
+    page.close()
 
 
 @pytest.mark.parametrize("width", [390, 1200])
