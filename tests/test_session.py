@@ -12,7 +12,7 @@ from right_implementations import IMPORTS, RIGHT, functions_of, source_of
 from autograder.bn_helper.parts import PARTS
 from autograder.checks import grader
 from autograder.engine.files import work_files
-from autograder.engine.jail import Jail
+from autograder.engine.jail import EngineFailure, Jail
 from autograder.engine.session import Limits, Session
 
 QUICK = Limits(cell=1.0, call=0.5)
@@ -279,3 +279,24 @@ def test_one_sentence_about_a_function_that_returns(strict_jail, name):
             assert verdict.share < 1
             assert all(len(finding.sentence) < 250 for finding in verdict.findings)
         assert texts(session.run_cell("print(1)")).strip() == "1"
+
+
+# ---- when the jail itself ends ----
+
+
+@pytest.mark.parametrize("way", ["cell", "call", "after another has begun"])
+def test_the_end_of_the_jail_is_not_the_submissions_doing(way):
+    if shutil.which("bwrap") is None:
+        missing("bubblewrap", "sudo .ci/system-packages")
+    jail = Jail()
+    try:
+        with Session(jail, limits=QUICK) as session:
+            session.run_cell("def f():\n    return 1")
+            jail._process.kill()
+            jail._process.wait()
+            if way == "after another has begun":
+                Session(jail, limits=QUICK).close()
+            with pytest.raises(EngineFailure, match="the jail ended"):
+                session.call("f") if way == "call" else session.run_cell("2")
+    finally:
+        jail.close()

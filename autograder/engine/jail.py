@@ -88,9 +88,15 @@ class Jail:
     ----------
     isolated : bool
         False runs submissions with the rights of the grader: in processes of their own, but in no jail.
+
+    Attributes
+    ----------
+    generation : int
+        How many warm processes there have been. With one, all submissions end that were forked from it.
     """
 
     isolated: bool = True
+    generation: int = field(default=0, init=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
     _owner: int = field(default=0, init=False, repr=False)
     _up: bool = field(default=False, init=False, repr=False)
@@ -206,6 +212,7 @@ class Jail:
         prepared = self._isolated() if self.isolated else self._unconfined()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._owner, self._up = os.getpid(), False
+        self.generation += 1
         self._control, self._complaints = ours, tempfile.TemporaryFile()  # noqa: SIM115 - read when something fails
         with theirs, tempfile.TemporaryFile() as program:
             program.write(prepared.seccomp)

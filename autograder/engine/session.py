@@ -162,6 +162,7 @@ class Session:
 
     def _start(self) -> None:
         self._student = self.jail.student(self.opening)
+        self._generation = self.jail.generation
         try:
             if self._answer(time.monotonic() + self.limits.start) is None:
                 raise EngineFailure("the submission's process does not come up")
@@ -171,16 +172,22 @@ class Session:
             self._student.end()
             raise
 
-    def _restart(self) -> None:
+    def _begin_again(self) -> None:
+        """Start another process; if the jail itself had ended, that was no doing of the submission's."""
+        generation = self._generation
         self._student.end()
         self._start()
+        if self._generation != generation:
+            raise EngineFailure("the jail ended while the submission ran")
+
+    def _restart(self) -> None:
+        self._begin_again()
         done, self._done = self._done, []
         for source in done:
             if self._seconds <= 0:
                 return
             if self._request(self.limits.cell, do="cell", source=source, seconds=self.limits.cell) is None:
-                self._student.end()  # a cell that ran once does not run again: go on without it
-                self._start()
+                self._begin_again()  # a cell that ran once does not run again: go on without it
             else:
                 self._done.append(source)
 
