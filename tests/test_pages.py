@@ -21,6 +21,7 @@ MODES = {
     "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
     "phone": {"viewport": {"width": 390, "height": 844}, "has_touch": True},
 }
+AXE = resources.files("axe_playwright_python").joinpath("axe.min.js")
 KILOBYTES = 400  # of a page with all that it loads, compressed
 
 # A formula is laid out in hundreds of boxes, which screen readers do not see; for axe, one box of the same size and
@@ -51,7 +52,6 @@ def is_outside_the_disk(url):
 @pytest.fixture(scope="module")
 def visit(book, chromium):
     """Open each page once in each mode, as a double-click does, and note everything that the tests ask."""
-    axe = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf8")
     contexts = {mode: chromium.new_context(**options) for mode, options in MODES.items()}
     visits = {}
 
@@ -69,7 +69,7 @@ def visit(book, chromium):
             seen = [*complaints, *(url for url in requests if is_outside_the_disk(url))]
             files = {Path(unquote(urlsplit(url).path)) for url in requests if urlsplit(url).scheme == "file"}
             page.evaluate(FLATTEN)
-            page.evaluate(axe)
+            page.evaluate(AXE.read_text(encoding="utf8"))
             result = page.evaluate("axe.run({resultTypes: ['violations']})")
             violations = [
                 f"{found['id']}: {node['target']} {node['failureSummary']}"
@@ -273,7 +273,10 @@ def test_resting_on_a_link_shows_what_it_leads_to(what, opened):
     preview.locator(shown).first.wait_for()
     picture = preview.locator("img")
     assert not picture.count() or picture.first.evaluate("image => image.complete && image.naturalWidth > 0")
-    box = preview.bounding_box()
+    page.evaluate(AXE.read_text(encoding="utf8"))
+    assert page.evaluate("axe.run({resultTypes: ['violations']})")["violations"] == []
+    box, place = preview.bounding_box(), page.locator("[aria-describedby=preview]").bounding_box()
+    assert min(abs(box["y"] - place["y"] - place["height"]), abs(place["y"] - box["y"] - box["height"])) < 12
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 1280
     page.mouse.move(2, 2)

@@ -36,7 +36,7 @@
     if (!url.pathname.startsWith(home.pathname)) return null;
     const html = (await others())[url.pathname.slice(home.pathname.length) + '#' + id];
     if (!html) return null;
-    const content = document.createElement('div');
+    const content = document.createElement(html.startsWith('<dt') ? 'dl' : 'div');
     content.innerHTML = html.replace(/ src="(?![a-z]+:)/g, ` src="${home.href}`);
     return content;
   }
@@ -45,6 +45,7 @@
     content.querySelectorAll('.headerlink, .interactive, button, script').forEach(part => part.remove());
     for (const part of [content, ...content.querySelectorAll('*')]) {
       part.removeAttribute('id');
+      if (part.getAttribute('role') === 'listitem') part.removeAttribute('role'); // the list is elsewhere
       part.hidden = false;
     }
     content.querySelectorAll('a[href]').forEach(link => link.replaceWith(...link.childNodes));
@@ -69,7 +70,7 @@
     box.append(content);
     box.addEventListener('pointerenter', () => clearTimeout(timer));
     box.addEventListener('pointerleave', later);
-    document.body.append(box);
+    (document.querySelector('main') ?? document.body).append(box);
     link.setAttribute('aria-describedby', 'preview');
     shownFor = link;
     const place = link.getBoundingClientRect();
@@ -77,8 +78,11 @@
     const left = Math.max(8, Math.min(place.left, document.documentElement.clientWidth - width - 8));
     const below = place.bottom + 6;
     const top = below + height <= innerHeight || place.top < height + 6 ? below : place.top - height - 6;
-    box.style.left = `${left + scrollX}px`;
-    box.style.top = `${top + scrollY}px`;
+    const frame = box.offsetParent ?? document.body;
+    const origin = frame.getBoundingClientRect();
+    const still = frame === document.body; // the page itself is the frame, wherever it is scrolled to
+    box.style.left = `${left - (still ? -scrollX : origin.left)}px`;
+    box.style.top = `${top - (still ? -scrollY : origin.top)}px`;
   }
 
   let wanted;
