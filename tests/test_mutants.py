@@ -5,7 +5,7 @@ import pytest
 
 from autograder.bn_helper.parts import PARTS
 from benchmarks import mutants
-from benchmarks.equivalent_mutants import EQUIVALENT
+from benchmarks.equivalent_mutants import EQUIVALENT, reason
 
 ASKED = sorted({part.function for part in PARTS.values()})
 
@@ -16,14 +16,14 @@ def every():
 
 
 def test_there_are_many_mutants_of_every_function(every):
-    assert len(every) > 200
+    assert len(every) > 800
     assert {mutant.function for mutant in every} >= set(ASKED) - {"backward_x_hat"}
 
 
 def test_a_sample_of_mutants_is_caught_or_no_mistake(every):
     sample = np.random.default_rng(0).choice(len(every), 60, replace=False)
     survivors = [every[i].name for i in sample if mutants.survives(every[i])]
-    assert set(survivors) <= set(EQUIVALENT)
+    assert [name for name in survivors if reason(name) is None] == []
 
 
 def test_what_is_said_to_be_no_mistake_is_a_mutant_and_keeps_every_point(every):

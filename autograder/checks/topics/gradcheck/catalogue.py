@@ -26,7 +26,8 @@ _BACK = "        point[index] = x[index]\n"
 _SUM = "np.sum((above - below) * df)"
 _SCALE = "scale = np.maximum(np.abs(a), np.abs(b))"
 _DISTANCE = "distance = np.abs(a - b)"
-_QUOTIENT = "np.divide(distance, scale, out=np.zeros_like(distance), where=scale != 0)"
+_QUOTIENT = "distance / np.where(scale == 0, 1, scale)"
+_ZERO_PASSED_OVER = (_QUOTIENT, "np.divide(distance, scale, out=np.zeros_like(distance), where=scale != 0)")
 
 # fmt: off
 CATALOGUE = (
@@ -59,23 +60,23 @@ CATALOGUE = (
     _gradient("f gets the array that is moved",
               "f gets the very array whose entries are moved, so that what f writes, or returns, is lost", (KEEPS,),
               ("above = f(point.copy())", "above = f(point)"), ("below = f(point.copy())", "below = f(point)")),
-    _error("relative to a alone", "the difference is divided by the magnitude of a", (ERROR,), (_SCALE, "scale = np.abs(a)")),
-    _error("relative to b alone", "the difference is divided by the magnitude of b", (ERROR,), (_SCALE, "scale = np.abs(b)")),
+    _error("relative to a alone", "the difference is divided by the magnitude of a", (ERROR,), (_SCALE, "scale = np.abs(a)"), _ZERO_PASSED_OVER),
+    _error("relative to b alone", "the difference is divided by the magnitude of b", (ERROR,), (_SCALE, "scale = np.abs(b)"), _ZERO_PASSED_OVER),
     _error("relative to the sum", "the difference is divided by the sum of the two magnitudes", (ERROR,),
            (_SCALE, "scale = np.abs(a) + np.abs(b)")),
     _error("relative to the mean", "the difference is divided by the mean of the two magnitudes", (ERROR,),
            (_SCALE, "scale = (np.abs(a) + np.abs(b)) / 2")),
     _error("relative to the smaller", "the difference is divided by the smaller of the two magnitudes", (ERROR, ZEROS),
-           (_SCALE, "scale = np.minimum(np.abs(a), np.abs(b))")),
+           (_SCALE, "scale = np.minimum(np.abs(a), np.abs(b))"), _ZERO_PASSED_OVER),
     _error("relative to the largest of all", "all differences are divided by the largest magnitude in the arrays", (ERROR,),
            (_SCALE, "scale = np.full(a.shape, max(np.abs(a).max(), np.abs(b).max()))")),
     _error("signed scale", "the difference is divided by the larger of the two numbers and not of their magnitudes", (ERROR,),
-           (_SCALE, "scale = np.maximum(a, b)")),
+           (_SCALE, "scale = np.maximum(a, b)"), _ZERO_PASSED_OVER),
     _error("absolute difference", "the difference is not divided at all", (ERROR, ZEROS), (_SCALE, "scale = np.ones_like(a)")),
     _error("signed difference", "a - b enters with its sign, so that a smaller a counts as no error", (ERROR,),
            (_DISTANCE, "distance = a - b")),
     _error("mean over the entries", "the mean over the entries is taken and not the maximum", (ERROR,),
-           ("np.max(np.divide", "np.mean(np.divide")),
+           ("np.max(distance", "np.mean(distance")),
     _error("norms of the arrays", "the norm of a - b is divided by the larger of the norms of a and b", (ERROR,),
            (_DISTANCE, "distance = np.array([np.linalg.norm(a - b)])"),
            (_SCALE, "scale = np.array([max(np.linalg.norm(a), np.linalg.norm(b))])")),
@@ -83,7 +84,7 @@ CATALOGUE = (
     _error("a floor under the scale", "tiny numbers count as equal, as they do with a floor such as 1e-8 under the scale", (ZEROS,),
            (_SCALE, "scale = np.maximum(np.maximum(np.abs(a), np.abs(b)), 1e-8)")),
     _error("one zero is enough", "entries where one of the two is zero are left out", (ZEROS,),
-           ("where=scale != 0", "where=(a != 0) & (b != 0)")),
+           (_DISTANCE, "distance = np.abs(np.where((a != 0) & (b != 0), a - b, 0))")),
     _error("NaN passed over", "entries that are NaN are left out", (NAN,), ("np.max(", "np.nanmax(")),
     _error("a overwritten", "the difference is written into a", (ERROR,),
            ("    " + _SCALE + "\n", ""), (_DISTANCE, _SCALE + "\n    a -= b\n    distance = np.abs(a)")),
