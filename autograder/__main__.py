@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from autograder.course import FOLDER, Course, Problem
+from autograder.course import FOLDER, Course, Problem, assignment_names, renew_secret
 from autograder.manual import MANUAL
 
 
@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("--workers", type=_positive, metavar="N", help="how many are graded at once; default: the cores")
     grade.add_argument("--force", action="store_true", help="grade again what is graded")
     grade.add_argument("--dry-run", action="store_true", help="say what would be graded, and grade nothing")
+    grade.add_argument("--new-seed", action="store_true", help="draw other hidden inputs; everyone is graded again")
     grade.add_argument("--no-isolation", action="store_true", help="run submissions with your rights, in no jail")
     grade.set_defaults(run=_grade)
 
@@ -118,6 +119,8 @@ def _grade(course: Course, options: argparse.Namespace) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for small arrays, threads that wait for each other are slower
     from autograder.grading import grade
 
+    if options.new_seed and not options.dry_run and options.assignment in assignment_names():
+        renew_secret(course.root)  # what was graded with another secret counts as changed
     return grade(
         course,
         options.assignment,

@@ -212,6 +212,18 @@ def test_a_second_run_leaves_everything_as_it_is(course, right, grade):
     assert (course.root / "gradebook.db").read_bytes() == book
 
 
+def test_a_new_seed_grades_everyone_again_on_other_inputs_with_the_same_marks(course, right, grade):
+    grade()
+    before, marks = (course.root / "secret").read_text(encoding="ascii"), score(course, "rita")
+    assert "rita: unchanged" in grade("--new-seed", "--dry-run")[1]
+    assert (course.root / "secret").read_text(encoding="ascii") == before
+    status, out, _ = grade("--new-seed")
+    assert status == 0
+    assert "1 graded" in out
+    assert (course.root / "secret").read_text(encoding="ascii") != before
+    assert score(course, "rita") == marks
+
+
 def test_force_grades_again_with_the_same_marks(course, right, grade):
     grade()
     before = score(course, "rita"), verdicts(course.autograded("rita", "forward"))
