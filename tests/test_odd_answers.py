@@ -85,8 +85,16 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-@pytest.mark.parametrize("oddity", list(WRONG))
+CHANGED = ("returns complex numbers", "returns NaN", "returns infinity", "returns arrays of another shape")
+ODD = [
+    pytest.param(name, oddity, id=f"{name} {oddity}")
+    for name in FUNCTIONS
+    for oddity in WRONG
+    if not (name == "check_gradients" and oddity in CHANGED)  # a truth value holds no numbers to change
+]
+
+
+@pytest.mark.parametrize(("name", "oddity"), ODD)
 def test_an_odd_function_loses_its_marks_and_is_told_why_in_a_line(name, oddity):
     own = [part for part in PARTS if PARTS[part].function == name]
     functions = {**vars(solutions), name: WRONG[oddity](getattr(solutions, name))}

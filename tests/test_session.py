@@ -11,7 +11,7 @@ from right_implementations import IMPORTS, RIGHT, functions_of, source_of
 
 from autograder.bn_helper.parts import PARTS
 from autograder.checks import grader
-from autograder.engine.files import work_files
+from autograder.engine.files import helper_files, work_files
 from autograder.engine.jail import EngineFailure, Jail
 from autograder.engine.session import Limits, Session
 
@@ -206,9 +206,10 @@ def test_files_beside_the_notebook_hide_nothing(jail, tmp_path, built_course):
 
 
 @pytest.mark.parametrize("name", list(RIGHT))
-def test_a_right_implementation_gets_every_point_across_the_wire(strict_jail, name):
-    with Session(strict_jail) as session:
-        result = session.run_cell(source_of(RIGHT[name]))
+def test_a_right_implementation_gets_every_point_across_the_wire(strict_jail, built_course, name):
+    files = helper_files(built_course.source("network") / "bn_helper")
+    with Session(strict_jail, files) as session:
+        result = session.run_cell(f"from bn_helper import *\n{source_of(RIGHT[name])}")
         assert result.outputs == []
         for part in parts_of(functions_of(RIGHT[name])):
             assert share(session, part) == 1.0, told(session, part)

@@ -5,7 +5,7 @@ import inspect
 import textwrap
 
 IMPORTS = """
-import contextlib, functools, math, types, warnings
+import contextlib, functools, itertools, math, types, warnings
 from collections import namedtuple
 import numpy as np
 """
