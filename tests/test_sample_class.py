@@ -227,7 +227,8 @@ def arrays(value):
 def values(probes, expectations):
     """Return every number of some probes and of what is expected of them."""
     held = [probe.inputs for probe in probes] + [notes for expected in expectations for notes in expected.notes]
-    found = np.abs(np.concatenate([array.ravel() for array in arrays(held)]))
+    none = np.zeros(0)  # a planted layer has no numbers
+    found = np.abs(np.concatenate([none, *(array.ravel() for array in arrays(held))]))
     return found[np.isfinite(found)]
 
 
