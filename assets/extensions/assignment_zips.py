@@ -6,6 +6,7 @@ The zips are made anew only when something changes from which notebooks are made
 """
 
 import hashlib
+import re
 import shutil
 from pathlib import Path
 
@@ -37,6 +38,12 @@ def digest_of(root):
     return digest.hexdigest()[:16]
 
 
+def offered(root):
+    """Return the assignments to which a page of the book links."""
+    pages = (path.read_text(encoding="utf-8") for path in sorted(root.glob("chapters/*.md")))
+    return sorted({name for page in pages for name in re.findall(r"\{assignment\}`([\w-]+)`", page)})
+
+
 def made_zips(root, cache, names):
     """Return the zips of some assignments, from the cache if nothing has changed."""
     from autograder.builder.build import build  # the project's folder is on the path only once `book_build` has run
@@ -60,9 +67,8 @@ def copy_zips(app, exception):
     if exception is None and app.builder.format == "html" and app.builder.name != "epub":
         target = Path(app.outdir) / FOLDER
         target.mkdir(exist_ok=True)
-        doctrees = (app.env.get_doctree(name) for name in app.env.found_docs)
-        names = sorted({node["name"] for doctree in doctrees for node in doctree.findall(AssignmentLink)})
-        for path in made_zips(Path(app.srcdir), Path(app.outdir).parent / ".assignment_zips", names):
+        cache = Path(app.outdir).parent / ".assignment_zips"
+        for path in made_zips(Path(app.srcdir), cache, offered(Path(app.srcdir))):
             shutil.copyfile(path, target / path.name)
 
 
