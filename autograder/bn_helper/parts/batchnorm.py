@@ -8,6 +8,7 @@ import numpy as np
 from ..calls import Call, Handle, Reply
 from ..probes import Probe
 from .claims import Claim, Notes, Part, Unusable, array, ask, same_without, several
+from .gradients import Layer
 
 # The forward pass
 
@@ -15,8 +16,11 @@ from .claims import Claim, Notes, Part, Unusable, array, ask, same_without, seve
 def _forward(call: Call, x: np.ndarray, probe: Probe, param: dict[str, Any]) -> tuple[np.ndarray, Handle, Reply]:
     dtype = x.dtype
     reply = ask(call, "batchnorm_forward", x, probe.gamma.astype(dtype), probe.beta.astype(dtype), param)
-    out, _ = several(reply, "batchnorm_forward", "(out, cache)", 2)
-    return array(out, "out"), reply.kept[1], reply
+    return _out(reply), reply.kept[1], reply
+
+
+def _out(reply: Reply) -> np.ndarray:
+    return array(several(reply, "batchnorm_forward", "(out, cache)", 2)[0], "out")
 
 
 def _train(probe: Probe, **more: Any) -> dict[str, Any]:
@@ -45,13 +49,7 @@ def train_float32(call: Call, probe: Probe) -> Notes:
 
 
 def train_constant_column(call: Call, probe: Probe) -> Notes:
-    x = probe.x.copy()
-    x[:, 0] = 2.0
-    return {"out": _forward(call, x, probe, _train(probe))[0]}
-
-
-def _out(reply: Reply) -> np.ndarray:
-    return array(several(reply, "batchnorm_forward", "(out, cache)", 2)[0], "out")
+    return {"out": _forward(call, constant_column(probe.x), probe, _train(probe))[0]}
 
 
 def train_default_eps(call: Call, probe: Probe) -> Notes:
@@ -183,45 +181,6 @@ def node_x(call: Call, probe: Probe) -> Notes:
     return _single(call, "backward_x", "dx", probe.dout, probe.gamma, probe.beta, *_statistics(probe), probe.eps)
 
 
-def _gradients(call: Call, name: str, probe: Probe, x: np.ndarray) -> tuple[tuple[Any, ...], Handle, Reply]:
-    cache = _forward(call, x, probe, _train(probe))[1]
-    reply = ask(call, name, probe.dout.astype(x.dtype), cache)
-    return several(reply, name, "(dx, dgamma, dbeta)", 3), cache, reply
-
-
-def _gradient(name: str, position: int, result: str) -> Callable[[Call, Probe], Notes]:
-    def script(call: Call, probe: Probe) -> Notes:
-        return {result: array(_gradients(call, name, probe, probe.x)[0][position], result)}
-
-    return script
-
-
-def _gradient_keeps(name: str) -> Callable[[Call, Probe], Notes]:
-    def script(call: Call, probe: Probe) -> Notes:
-        reply = _gradients(call, name, probe, probe.x)[2]
-        kept = "dout after the call, which should not change it,"
-        return {kept: array(reply.arguments[0], kept)}
-
-    return script
-
-
-def _gradient_again(name: str) -> Callable[[Call, Probe], Notes]:
-    def script(call: Call, probe: Probe) -> Notes:
-        cache = _gradients(call, name, probe, probe.x)[1]
-        second = several(ask(call, name, probe.dout, cache), name, "(dx, dgamma, dbeta)", 3)
-        return {"dx of a second call": array(second[0], "dx")}
-
-    return script
-
-
-def _gradient_float32(name: str) -> Callable[[Call, Probe], Notes]:
-    def script(call: Call, probe: Probe) -> Notes:
-        gradients = _gradients(call, name, probe, probe.x.astype(np.float32))[0]
-        return {"dx": array(gradients[0], "dx").astype(np.float64)}
-
-    return script
-
-
 def lacking(probe: Probe, name: str, dx: np.ndarray) -> str:
     """Name the identities of dx that do not hold: its sum over the batch, and its sum against x_hat."""
     if name != "dx":
@@ -238,56 +197,28 @@ def lacking(probe: Probe, name: str, dx: np.ndarray) -> str:
     return " ".join(sentences)
 
 
-def _constant_column(name: str) -> Callable[[Call, Probe], Notes]:
-    def script(call: Call, probe: Probe) -> Notes:
-        x = probe.x.copy()
-        x[:, 0] = 2.0
-        return {"dx": array(_gradients(call, name, probe, x)[0][0], "dx")}
-
-    return script
+def constant_column(x: np.ndarray) -> np.ndarray:
+    """Return a copy of x of which the first column is 2 everywhere."""
+    x = x.copy()
+    x[:, 0] = 2.0
+    return x
 
 
 def _node(name: str, script: Callable[[Call, Probe], Notes], section: str) -> Part:
     return Part(f"{name}-value", name, section, (Claim("agrees with the numerical gradient", script, 1.0, core=True),))
 
 
-def _backward_parts(name: str, section: str) -> tuple[Part, ...]:
-    return (
-        Part(
-            f"{name}-dx",
-            name,
-            section,
-            (
-                Claim(
-                    "dx agrees with the numerical gradient",
-                    _gradient(name, 0, "dx"),
-                    0.5,
-                    core=True,
-                    broken=lacking,
-                ),
-                Claim("dx is right where a column of x is constant", _constant_column(name), 0.125),
-                Claim("dx is right in float32", _gradient_float32(name), 0.125, tolerance=1e-4),
-                Claim("dout is not modified", _gradient_keeps(name), 0.125),
-                Claim(
-                    "a second call gives the same",
-                    _gradient_again(name),
-                    0.125,
-                    betrays=("cache overwritten", ""),  # each call gets dout anew, so it can be nothing else
-                ),
-            ),
-        ),
-        Part(
-            f"{name}-dgamma",
-            name,
-            "sec-backward-parameters",
-            (Claim("dgamma agrees with the numerical gradient", _gradient(name, 1, "dgamma"), 1.0, core=True),),
-        ),
-        Part(
-            f"{name}-dbeta",
-            name,
-            "sec-backward-parameters",
-            (Claim("dbeta agrees with the numerical gradient", _gradient(name, 2, "dbeta"), 1.0, core=True),),
-        ),
+def _backward(name: str, section: str) -> Layer:
+    return Layer(
+        backward=name,
+        cache=lambda call, probe, x: _forward(call, x, probe, _train(probe))[1],
+        constant=constant_column,
+        constant_where="a column",
+        broken=lacking,
+        overwrites=("", "cache overwritten"),
+        section=section,
+        of_parameters="sec-backward-parameters",
+        manners=0.125,
     )
 
 
@@ -352,6 +283,6 @@ PARTS = (
     _node("backward_var", node_var, "sec-backward-nodes"),
     _node("backward_mu", node_mu, "sec-backward-nodes"),
     _node("backward_x", node_x, "sec-backward-nodes"),
-    *_backward_parts("batchnorm_backward", "sec-backward-paths"),
-    *_backward_parts("batchnorm_backward_alt", "sec-backward-closed-form"),
+    *_backward("batchnorm_backward", "sec-backward-paths").parts(),
+    *_backward("batchnorm_backward_alt", "sec-backward-closed-form").parts(),
 )

@@ -24,8 +24,10 @@ class Layer:
     constant : gives an x of which one set of values that are normalized together is constant
     constant_where : says where, as in 'dx is right where a channel of x is constant'
     broken : see `Claim`
-    overwrites : the misconceptions that a changed dout, and a second call with other numbers, betray
+    overwrites : the misconceptions that a changed dout, and a second call with other numbers, betray; empty for none
     section : label
+    of_parameters : label of the section on dgamma and dbeta, where it is another one
+    manners : share of dx of each of the two last claims, dout and a second call
     """
 
     backward: str
@@ -35,6 +37,8 @@ class Layer:
     broken: Callable[[Probe, str, np.ndarray], str]
     overwrites: tuple[str, str]
     section: str
+    of_parameters: str = ""
+    manners: float = 0.0625
 
     def gradients(self, call: Call, probe: Probe, x: np.ndarray) -> tuple[tuple[Any, ...], Handle, Reply]:
         """Run forward and backward; return the gradients, the cache and the reply of the backward pass."""
@@ -69,16 +73,18 @@ class Layer:
     def parts(self, *before: Claim) -> tuple[Part, ...]:
         """Return the parts that try dx, dgamma and dbeta; claims `before` take from the share of dx."""
         right = "agrees with the numerical gradient"
-        share = 0.625 - sum(claim.share for claim in before)
+        share = 0.75 - 2 * self.manners - sum(claim.share for claim in before)
+        dout, cache = ((name, "") if name else None for name in self.overwrites)  # each call gets dout anew
         of_dx = (
             *before,
             Claim(f"dx {right}", self.gradient(0, "dx"), share, core=True, broken=self.broken),
             Claim(f"dx is right where {self.constant_where} of x is constant", self._dx_where_constant, 0.125),
             Claim("dx is right in float32", self._dx_float32, 0.125, tolerance=1e-4),
-            Claim("dout is not modified", self._keeps_dout, 0.0625, betrays=(self.overwrites[0], "")),
-            Claim("a second call gives the same", self._dx_again, 0.0625, betrays=(self.overwrites[1], "")),
+            Claim("dout is not modified", self._keeps_dout, self.manners, betrays=dout),
+            Claim("a second call gives the same", self._dx_again, self.manners, betrays=cache),
         )
         of_dgamma = (Claim(f"dgamma {right}", self.gradient(1, "dgamma"), 1.0, core=True),)
         of_dbeta = (Claim(f"dbeta {right}", self.gradient(2, "dbeta"), 1.0, core=True),)
-        claims = {"dx": of_dx, "dgamma": of_dgamma, "dbeta": of_dbeta}
-        return tuple(Part(f"{self.backward}-{name}", self.backward, self.section, c) for name, c in claims.items())
+        parameters = self.of_parameters or self.section
+        parts = (("dx", self.section, of_dx), ("dgamma", parameters, of_dgamma), ("dbeta", parameters, of_dbeta))
+        return tuple(Part(f"{self.backward}-{name}", self.backward, where, claims) for name, where, claims in parts)

@@ -19,8 +19,11 @@ FORWARD = "layernorm_forward"
 def _forward(call: Call, x: np.ndarray, probe: Probe) -> tuple[np.ndarray, Handle, Reply]:
     parameters = probe.gamma.astype(x.dtype), probe.beta.astype(x.dtype)
     reply = ask(call, FORWARD, x, *parameters, {"eps": probe.eps})
-    out, _ = several(reply, FORWARD, "(out, cache)", 2)
-    return array(out, "out"), reply.kept[1], reply
+    return _out(reply), reply.kept[1], reply
+
+
+def _out(reply: Reply) -> np.ndarray:
+    return array(several(reply, FORWARD, "(out, cache)", 2)[0], "out")
 
 
 def constant_example(x: np.ndarray) -> np.ndarray:
@@ -55,11 +58,8 @@ def values_float32(call: Call, probe: Probe) -> Notes:
 
 
 def default_eps(call: Call, probe: Probe) -> Notes:
-    def out(reply: Reply) -> np.ndarray:
-        return array(several(reply, FORWARD, "(out, cache)", 2)[0], "out")
-
     args = (probe.x, probe.gamma, probe.beta)
-    return {"without eps in ln_param, it is 1e-5": same_without(call, FORWARD, args, {"eps": 1e-5}, "eps", out)}
+    return {"without eps in ln_param, it is 1e-5": same_without(call, FORWARD, args, {"eps": 1e-5}, "eps", _out)}
 
 
 def keeps(call: Call, probe: Probe) -> Notes:

@@ -21,8 +21,11 @@ def _param(probe: Probe, mode: str, dtype: Any = np.float64) -> dict[str, Any]:
 
 def _forward(call: Call, x: np.ndarray, probe: Probe, param: dict[str, Any]) -> tuple[np.ndarray, Handle, Reply]:
     reply = ask(call, FORWARD, x, probe.gamma.astype(x.dtype), probe.beta.astype(x.dtype), param)
-    out, _ = several(reply, FORWARD, "(out, cache)", 2)
-    return array(out, "out"), reply.kept[1], reply
+    return _out(reply), reply.kept[1], reply
+
+
+def _out(reply: Reply) -> np.ndarray:
+    return array(several(reply, FORWARD, "(out, cache)", 2)[0], "out")
 
 
 def _in_train_mode(call: Call, probe: Probe, x: np.ndarray) -> tuple[np.ndarray, Handle, Reply]:
@@ -46,10 +49,6 @@ def train_constant_channel(call: Call, probe: Probe) -> Notes:
 
 def train_float32(call: Call, probe: Probe) -> Notes:
     return {"out": _in_train_mode(call, probe, probe.x.astype(np.float32))[0].astype(np.float64)}
-
-
-def _out(reply: Reply) -> np.ndarray:
-    return array(several(reply, FORWARD, "(out, cache)", 2)[0], "out")
 
 
 def train_default_eps(call: Call, probe: Probe) -> Notes:
