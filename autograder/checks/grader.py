@@ -45,28 +45,28 @@ def verdict(part: str, call: Call, secret: str, assignment: str) -> Verdict:
     -------
     Verdict
     """
-    probes = partial(_probes, secret, assignment)
-    visible = len(visible_probes(part))
 
-    def tried(call: Call) -> Verdict:
-        return Judge(call, probes, partial(grading_expectations, secret, assignment), visible).verdict(part)
+    def judge(call: Call, base: Misconception | None = None) -> Judge:
+        expected = partial(expectations_on, base) if base is not None else grading_expectations
+        probes = partial(_probes, secret, assignment)
+        return Judge(call, probes, partial(expected, secret, assignment), len(visible_probes(part)))
 
-    own = tried(call)
+    own = judge(call).verdict(part)
     topic = topic_with(part)
     if own.passed or PARTS[part].function not in topic.needs:
         return own
     if topic.given:
-        given, names = tried(Renamed(call, topic.given)), " and ".join(topic.given)
+        given, names = judge(Renamed(call, topic.given)).verdict(part), " and ".join(topic.given)
         if given.share > own.share:
             return replace(given, remarks=(f"Tried with the given {names}; with yours it loses more.",))
         if given.findings == own.findings:  # the forward pass in force is the given one
             return own
         own = replace(own, remarks=(f"Tried with your {names}; with the given one it earns no more.",))
-    base = _diagnosed(topic, Judge(call, probes, partial(grading_expectations, secret, assignment), visible))
+    base = _diagnosed(topic, judge(call))
     told = any(finding.suspects for finding in own.findings)
     if base is None or (base.name not in topic.carried if topic.carried else told):
         return own
-    on_top = Judge(call, probes, partial(expectations_on, base, secret, assignment), visible).verdict(part)
+    on_top = judge(call, base).verdict(part)
     forward = f"Your {PARTS[topic.diagnosed_by].function} gives what one gets when {base.sentence}"
     if base.name in topic.carried and on_top.share > own.share:
         return replace(on_top, remarks=(f"{forward}; this is tried as the gradient of that one.",))
