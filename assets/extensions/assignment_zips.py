@@ -46,12 +46,12 @@ def offered(root):
 
 def made_zips(root, cache, names):
     """Return the zips of some assignments, from the cache if nothing has changed."""
-    from autograder.builder.build import build  # the project's folder is on the path only once `book_build` has run
-    from autograder.bundle import zip_release
-    from autograder.course import Course
-
     folder = cache / digest_of(root)
     if not all((folder / f"{name}.zip").is_file() for name in names):
+        from autograder.builder.build import build  # nbgrader takes seconds to load, and only here is it needed
+        from autograder.bundle import zip_release
+        from autograder.course import Course
+
         shutil.rmtree(cache, ignore_errors=True)
         course = Course(folder / "course")
         course.root.mkdir(parents=True)
