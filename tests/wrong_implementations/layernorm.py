@@ -132,6 +132,9 @@ SECOND = {
         out=lambda h, gamma, beta: np.add(np.multiply(h.T, gamma), beta).T.copy()
     ),
     "layer variance over D-1": layer(moments=unbiased),
+    "mean of squares of examples": layer(
+        moments=lambda x: (along_rows(x), along_rows(x * x) - along_rows(x) * along_rows(x))
+    ),
     "eps outside the root of layers": layer(inverse=lambda var, eps: 1 / (var**0.5 + eps)),
     "no eps for layers": layer(inverse=lambda var, eps: inverse(var, 0)),
     "constant eps for layers": layer(inverse=lambda var, eps: inverse(var, 0.00001)),

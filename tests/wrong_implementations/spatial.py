@@ -224,6 +224,9 @@ SECOND = {
     "statistics per row of the maps": layer(keep="ch"),
     "sums over positions divided by N": layer(moments=all_moments),
     "variance of maps over n-1": layer(moments=unbiased),
+    "mean of squares of maps": layer(
+        moments=lambda x: (averaged(x, "c"), averaged(np.square(x), "c") - np.square(averaged(x, "c")))
+    ),
     "eps outside the root of maps": layer(inverse=lambda var, eps: 1 / (var**0.5 + eps)),
     "no eps for maps": layer(inverse=lambda var, eps: inverse(var, 0)),
     "constant eps for maps": layer(inverse=lambda var, eps: inverse(var, 0.00001)),

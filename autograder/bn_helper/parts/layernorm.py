@@ -12,6 +12,7 @@ from ..calls import Call, Handle, Reply
 from ..probes import Probe
 from .claims import Claim, Notes, Part, array, ask, same_without, several
 from .gradients import Layer
+from .offset import beside_offset, offset_claim
 
 FORWARD = "layernorm_forward"
 
@@ -57,6 +58,10 @@ def values_float32(call: Call, probe: Probe) -> Notes:
     return {"out": _forward(call, probe.x.astype(np.float32), probe)[0].astype(np.float64)}
 
 
+def values_offset(call: Call, probe: Probe) -> Notes:
+    return beside_offset(lambda x: _forward(call, x, probe)[0], probe.x, probe.x[:, ::-1].copy(), axis=1)
+
+
 def default_eps(call: Call, probe: Probe) -> Notes:
     args = (probe.x, probe.gamma, probe.beta)
     return {"without eps in ln_param, it is 1e-5": same_without(call, FORWARD, args, {"eps": 1e-5}, "eps", _out)}
@@ -97,10 +102,11 @@ PARTS = (
         "sec-beyond-layer",
         (
             Claim("out is right for as many examples as features", values_square, 0.25, core=True),
-            Claim("out is right", values, 0.4375, core=True),
+            Claim("out is right", values, 0.375, core=True),
             Claim("eps has its default", default_eps, 0.0625),
             Claim("out is right where an example is constant", values_constant_example, 0.0625),
             Claim("out is right in float32", values_float32, 0.0625, tolerance=1e-4),
+            offset_claim(values_offset, 0.0625, ("mean of squares of examples", "")),
             Claim("x, gamma and beta are not modified", keeps, 0.125),
         ),
     ),

@@ -67,6 +67,8 @@ FORWARD = (
            "sec-beyond-layer", _ALL, _forward((_OUT, "out = gamma[:, None] * x_hat + beta[:, None]"))),
     _entry("layer variance over D-1", "the variance of an example divides by D - 1 instead of D", "sec-forward-variance",
            (VALUE, DX), _forward((_VAR, "var = x.var(axis=1, ddof=1, keepdims=True)"))),
+    _entry("mean of squares of examples", "the variance of an example is computed as mean(x**2) - mu**2, which loses its digits far from zero",
+           "sec-forward-accuracy", (VALUE,), _forward((_VAR, "var = (x**2).mean(axis=1, keepdims=True) - mu**2"))),
     _entry("eps outside the root of layers", "eps is added to the standard deviation of an example, outside the square root",
            "sec-forward-normalize", (VALUE, DX), _forward((_INV_STD, "inv_std = 1 / (np.sqrt(var) + eps)"))),
     _entry("no eps for layers", "the examples are normalized without eps", "sec-forward-normalize",

@@ -84,6 +84,8 @@ FORWARD = (
                     (_VAR, "var = ((x - mu[:, None, None]) ** 2).sum(axis=(0, 2, 3)) / len(x)"))),
     _entry("variance of maps over n-1", "the variance of a channel divides by N * H * W - 1 instead of N * H * W",
            "sec-forward-variance", (TRAIN, RUNNING, DX), _forward((_VAR, "var = x.var(axis=(0, 2, 3), ddof=1)"))),
+    _entry("mean of squares of maps", "the variance of a channel is computed as mean(x**2) - mu**2, which loses its digits far from zero",
+           "sec-forward-accuracy", (TRAIN,), _forward((_VAR, "var = (x**2).mean(axis=(0, 2, 3)) - mu**2"))),
     _entry("eps outside the root of maps", "eps is added to the standard deviation of a channel, outside the square root",
            "sec-forward-normalize", (TRAIN, TEST, DX), _forward((_INV_STD, "inv_std = 1 / (np.sqrt(var) + eps)"))),
     _entry("no eps for maps", "the maps are normalized without eps", "sec-forward-normalize",
