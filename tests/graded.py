@@ -59,6 +59,12 @@ def hindered(verdict):
     return not named(verdict) and any(" raised " in finding.sentence for finding in verdict.findings)
 
 
+def names_found(verdicts):
+    """Return the misconceptions that are named; every part that loses marks names one, if it could be tried."""
+    assert all(named(verdicts[part]) or hindered(verdicts[part]) for part in losing(verdicts))
+    return {name for verdict in verdicts.values() for name in named(verdict)}
+
+
 def probes_of(part, secret):
     return visible_probes(part) + hidden_probes(secret, assignment_of(part), part)
 
