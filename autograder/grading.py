@@ -218,7 +218,7 @@ def table(assignment: str, lines: list[Row]) -> str:
 
 def _line(row: Row, name_width: int) -> str:
     silent = row.score < row.max_score  # nbgrader gives 0 for an answer that is still the stub
-    first = row.found[0] if row.found else "a written answer is missing" if silent else "nothing to mend"
+    first = row.found[0] if row.found else "a part marked by hand is missing" if silent else "nothing to mend"
     more = f" (+{len(row.found) - 1} more)" if len(row.found) > 1 else ""
     by_hand = f"; {row.by_hand:g} by hand" if row.by_hand else ""
     first = first if len(first) <= 80 else first[:77] + "..."

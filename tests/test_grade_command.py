@@ -165,7 +165,7 @@ def test_a_right_submission_gets_every_point_that_checks_give(course, right, gra
     assert status == 0
     got, most = score(course, "rita")
     assert got == most > 0
-    assert "20 / 24   a written answer is missing" in line_about("rita", printed)
+    assert "20 / 24   a part marked by hand is missing" in line_about("rita", printed)
     assert "1 graded, 0 unchanged" in printed
     assert said == []
 
@@ -427,7 +427,7 @@ def test_from_a_shell_there_is_no_traceback_and_the_status_tells(course, right):
     assert run.returncode == 1
     assert "Traceback" not in run.stderr + run.stdout
     assert "not graded: anna" in run.stderr
-    assert "20 / 24   a written answer is missing" in line_about("rita", run.stdout)
+    assert "20 / 24   a part marked by hand is missing" in line_about("rita", run.stdout)
 
 
 @pytest.mark.parametrize("kind", ["a pipe", "a link to an endless file"])
@@ -457,4 +457,4 @@ def test_what_nbgrader_has_graded_is_unchanged(course, grade, right):
     status, printed, _ = grade()
     assert status == 0
     assert "0 graded, 1 unchanged" in printed
-    assert "20 / 24   a written answer is missing" in line_about("rita", printed)
+    assert "20 / 24   a part marked by hand is missing" in line_about("rita", printed)
