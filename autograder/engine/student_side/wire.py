@@ -5,10 +5,13 @@ nothing else: no code, no class, no pickle. Whatever else a student's function r
 tells its type's name.
 """
 
+import math
 import socket
 import struct
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,7 @@ MAX_ITEMS = 200_000
 _DTYPES = {d: np.dtype(d) for d in ("?", "b", "B", "h", "H", "i", "I", "l", "L", "q", "Q", "e", "f", "d", "F", "D")}
 _SCALARS = {dtype.type for dtype in _DTYPES.values()}
 _LENGTH = struct.Struct("!Q")
+_HEAD = struct.Struct("!cQ")  # of every value: its kind and the bytes of its body, or of those that count its items
 
 
 class WireError(Exception):
@@ -32,6 +36,20 @@ class Opaque:
     type_name: str
 
 
+class _Chunks:
+    """The bytes of a value that is being encoded, and how much more there may be."""
+
+    def __init__(self) -> None:
+        self.done: list[bytes] = []
+        self.room = MAX_BYTES
+
+    def put(self, tag: bytes, body: bytes) -> None:
+        self.room -= len(body) + 9
+        if self.room < 0 or len(self.done) > MAX_ITEMS:
+            raise WireError("the value is too large")
+        self.done.append(_HEAD.pack(tag, len(body)) + body)
+
+
 def encode(value: Any) -> bytes:
     """Encode a value; what does not belong to the codec, or is nested too deeply, becomes an `Opaque`.
 
@@ -40,58 +58,50 @@ def encode(value: Any) -> bytes:
     WireError
         If the value is too large.
     """
-    chunks: list[bytes] = []
-    size = _encode(value, chunks, 0, 0)
-    if size > MAX_BYTES:
-        raise WireError("the value is too large")
-    return b"".join(chunks)
+    chunks = _Chunks()
+    _encode(value, chunks, 0)
+    return b"".join(chunks.done)
 
 
-def _put(chunks: list[bytes], tag: bytes, body: bytes, size: int) -> int:
-    size += len(body) + 9
-    if size > MAX_BYTES or len(chunks) > 3 * MAX_ITEMS:
-        raise WireError("the value is too large")
-    chunks += (tag, _LENGTH.pack(len(body)), body)
-    return size
-
-
-def _encode(value: Any, chunks: list[bytes], depth: int, size: int) -> int:
+def _encode(value: Any, chunks: _Chunks, depth: int) -> None:
     kind = type(value)
-    if value is None:
-        return _put(chunks, b"N", b"", size)
-    if kind is bool:
-        return _put(chunks, b"T", bytes([value]), size)
-    if kind is int:
-        return _put(chunks, b"I", value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True), size)
-    if kind is float:
-        return _put(chunks, b"F", struct.pack("!d", value), size)
-    if kind is complex:
-        return _put(chunks, b"C", struct.pack("!dd", value.real, value.imag), size)
-    if kind is str:
-        return _put(chunks, b"S", value.encode("utf-8", "surrogatepass"), size)
-    if kind is bytes:
-        return _put(chunks, b"B", value, size)
     if kind is np.ndarray and value.dtype.char in _DTYPES and value.dtype.isnative:
         if value.nbytes > MAX_BYTES:
             raise WireError("the array is too large")
-        shape = struct.pack(f"!{value.ndim}Q", *value.shape)
-        head = value.dtype.char.encode() + bytes([value.ndim]) + shape
-        return _put(chunks, b"A", head + np.ascontiguousarray(value).tobytes(), size)
-    if kind in _SCALARS:
-        return _put(chunks, b"G", value.dtype.char.encode() + value.tobytes(), size)
-    deep = depth >= MAX_DEPTH
-    if (kind is list or kind is tuple) and not deep:
-        size = _put(chunks, b"L" if kind is list else b"U", _LENGTH.pack(len(value)), size)
-        for item in value:
-            size = _encode(item, chunks, depth + 1, size)
-        return size
-    if kind is dict and not deep and all(type(key) is str for key in value):
-        size = _put(chunks, b"M", _LENGTH.pack(len(value)), size)
+        chunks.put(b"A", _array_head(value.dtype.char, value.shape) + value.tobytes())
+    elif kind is str:
+        chunks.put(b"S", value.encode("utf-8", "surrogatepass"))
+    elif kind is float:
+        chunks.put(b"F", struct.pack("!d", value))
+    elif kind is int:
+        chunks.put(b"I", value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
+    elif value is None:
+        chunks.put(b"N", b"")
+    elif kind is bool:
+        chunks.put(b"T", b"\x01" if value else b"\x00")
+    elif kind is dict and depth < MAX_DEPTH and all([type(key) is str for key in value]):
+        chunks.put(b"M", _LENGTH.pack(len(value)))
         for key, item in value.items():
-            size = _encode(item, chunks, depth + 1, _encode(key, chunks, depth + 1, size))
-        return size
-    name = value.type_name if kind is Opaque else kind.__name__
-    return _put(chunks, b"O", name.encode("utf-8", "surrogatepass")[:200], size)
+            chunks.put(b"S", key.encode("utf-8", "surrogatepass"))
+            _encode(item, chunks, depth + 1)
+    elif (kind is list or kind is tuple) and depth < MAX_DEPTH:
+        chunks.put(b"L" if kind is list else b"U", _LENGTH.pack(len(value)))
+        for item in value:
+            _encode(item, chunks, depth + 1)
+    elif kind in _SCALARS:
+        chunks.put(b"G", value.dtype.char.encode() + value.tobytes())
+    elif kind is bytes:
+        chunks.put(b"B", value)
+    elif kind is complex:
+        chunks.put(b"C", struct.pack("!dd", value.real, value.imag))
+    else:
+        name = value.type_name if kind is Opaque else kind.__name__
+        chunks.put(b"O", name.encode("utf-8", "surrogatepass")[:200])
+
+
+@lru_cache(256)
+def _array_head(char: str, shape: tuple[int, ...]) -> bytes:
+    return char.encode() + bytes([len(shape)]) + struct.pack(f"!{len(shape)}Q", *shape)
 
 
 def decode(data: bytes) -> Any:
@@ -103,7 +113,7 @@ def decode(data: bytes) -> Any:
         If the bytes are anything else.
     """
     try:
-        value, end = _decode(memoryview(data), 0, 0, [MAX_ITEMS])
+        value, end = _decode(data, 0, 0, [MAX_ITEMS - 1])
     except WireError:
         raise
     except Exception as error:
@@ -113,57 +123,81 @@ def decode(data: bytes) -> Any:
     return value
 
 
-def _decode(data: memoryview, at: int, depth: int, left: list[int]) -> tuple[Any, int]:
-    left[0] -= 1
-    if depth > MAX_DEPTH or left[0] < 0:
-        raise WireError("too deeply nested, or too many values")
-    tag = bytes(data[at : at + 1])
-    (length,) = _LENGTH.unpack(data[at + 1 : at + 9])
-    body, at = data[at + 9 : at + 9 + length], at + 9 + length
-    if len(body) != length:
+def _decode(data: bytes, at: int, depth: int, left: list[int]) -> tuple[Any, int]:
+    """Decode the value that begins at a place; return it and the place behind it."""
+    tag, length = _HEAD.unpack_from(data, at)
+    start, end = at + 9, at + 9 + length
+    if end > len(data):
         raise WireError("cut off")
-    if tag in b"LUM" and tag:
-        (count,) = _LENGTH.unpack(body)
-        if count > len(data):
-            raise WireError("more items than bytes")
-        items = []
-        for _ in range(count * (2 if tag == b"M" else 1)):
-            item, at = _decode(data, at, depth + 1, left)
-            items.append(item)
-        if tag == b"M":
-            if not all(type(key) is str for key in items[::2]):
-                raise WireError("a key that is no text")
-            return dict(zip(items[::2], items[1::2], strict=True)), at
-        return (items if tag == b"L" else tuple(items)), at
-    return _decode_leaf(tag, bytes(body)), at
+    leaf = _LEAVES.get(tag)
+    if leaf is not None:
+        return leaf(data, start, end), end
+    if tag not in (b"L", b"U", b"M"):
+        raise WireError(f"no value of the kind {tag!r}")
+    (count,) = _LENGTH.unpack(data[start:end])
+    items = count * (2 if tag == b"M" else 1)
+    left[0] -= items
+    if depth >= MAX_DEPTH or left[0] < 0 or count > len(data):
+        raise WireError("too deeply nested, or too many values")
+    found = []
+    for _ in range(items):
+        item, end = _decode(data, end, depth + 1, left)
+        found.append(item)
+    if tag == b"M":
+        if not all([type(key) is str for key in found[::2]]):
+            raise WireError("a key that is no text")
+        return dict(zip(found[::2], found[1::2], strict=True)), end
+    return (found if tag == b"L" else tuple(found)), end
 
 
-def _decode_leaf(tag: bytes, body: bytes) -> Any:
-    match tag:
-        case b"N" if not body:
-            return None
-        case b"T" if body in (b"\x00", b"\x01"):
-            return body == b"\x01"
-        case b"I" if body:
-            return int.from_bytes(body, "big", signed=True)
-        case b"F":
-            return struct.unpack("!d", body)[0]
-        case b"C":
-            return complex(*struct.unpack("!dd", body))
-        case b"S":
-            return body.decode("utf-8", "surrogatepass")
-        case b"B":
-            return body
-        case b"O":
-            return Opaque(body.decode("utf-8", "replace"))
-        case b"G":
-            (number,) = np.frombuffer(body[1:], _DTYPES[chr(body[0])])
-            return number
-        case b"A":
-            dtype, ndim = _DTYPES[chr(body[0])], body[1]
-            shape = struct.unpack(f"!{ndim}Q", body[2 : 2 + 8 * ndim])
-            return np.frombuffer(body[2 + 8 * ndim :], dtype).reshape(shape).copy()
-    raise WireError(f"no value of the kind {tag!r}")
+def _nothing(data: bytes, start: int, end: int) -> None:
+    if start != end:
+        raise WireError("None with content")
+
+
+def _truth(data: bytes, start: int, end: int) -> bool:
+    if data[start:end] not in (b"\x00", b"\x01"):
+        raise WireError("a truth value that is none")
+    return data[start] == 1
+
+
+def _integer(data: bytes, start: int, end: int) -> int:
+    if start == end:
+        raise WireError("an integer of no bytes")
+    return int.from_bytes(data[start:end], "big", signed=True)
+
+
+def _number(data: bytes, start: int, end: int) -> Any:
+    (number,) = np.frombuffer(data[start + 1 : end], _DTYPES[chr(data[start])])
+    return number
+
+
+def _array(data: bytes, start: int, end: int) -> np.ndarray:
+    items = start + 2 + 8 * data[start + 1]
+    dtype, shape = _array_kind(data[start:items])
+    count = math.prod(shape)
+    if count * dtype.itemsize != end - items:
+        raise WireError("an array of another size than its bytes")
+    return np.frombuffer(data, dtype, count, items).reshape(shape).copy() if count else np.empty(shape, dtype)
+
+
+@lru_cache(256)
+def _array_kind(head: bytes) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    return _DTYPES[chr(head[0])], struct.unpack(f"!{head[1]}Q", head[2:])
+
+
+_LEAVES: dict[bytes, Callable[[bytes, int, int], Any]] = {
+    b"N": _nothing,
+    b"T": _truth,
+    b"I": _integer,
+    b"F": lambda data, start, end: struct.unpack("!d", data[start:end])[0],
+    b"C": lambda data, start, end: complex(*struct.unpack("!dd", data[start:end])),
+    b"S": lambda data, start, end: data[start:end].decode("utf-8", "surrogatepass"),
+    b"B": lambda data, start, end: data[start:end],
+    b"O": lambda data, start, end: Opaque(data[start:end].decode("utf-8", "replace")),
+    b"G": _number,
+    b"A": _array,
+}
 
 
 def send(connection: socket.socket, value: Any) -> None:
