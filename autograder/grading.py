@@ -8,14 +8,11 @@ from dataclasses import dataclass
 from tqdm import tqdm
 
 from autograder.course import Course, Problem, assignment_names
-from autograder.engine.break_out import launched_jail, proved_jail
 from autograder.engine.gradebook import Ledger, held
-from autograder.engine.jail import EngineFailure
 from autograder.engine.lock import alone
-from autograder.engine.pipeline import Grader, Outcome, Paper, Submission, file_papers, submissions, template_path
-from autograder.engine.pool import cores, examine_all
+from autograder.engine.pipeline import Outcome, Paper, Submission, file_papers, submissions, template_path
+from autograder.engine.pool import Pool, Staff
 from autograder.engine.record import recorded, verdicts
-from autograder.engine.student_side.policy import PolicyFailure
 
 __all__ = ["grade", "grade_submissions", "rows", "table", "verdicts"]
 
@@ -53,6 +50,7 @@ def grade(
     dry_run: bool = False,
     isolated: bool = True,
     workers: int | None = None,
+    scheduler: str | None = None,
 ) -> int:
     """Grade what is submitted, with progress on the standard error stream, and print the table of the class.
 
@@ -70,6 +68,8 @@ def grade(
         Run submissions in the jail.
     workers : int, optional
         How many are graded at once.
+    scheduler : str, optional
+        Address of a Dask scheduler: its workers grade, and the marks are saved here.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def grade(
         for submission in found:
             print(f"{submission.student}: {'would be graded' if submission.student in names else 'unchanged'}")
         return 0
-    outcomes = grade_submissions(todo, isolated, workers)
+    outcomes = grade_submissions(todo, isolated, workers, scheduler)
     graded = [s.student for s in found if s.student not in outcomes or outcomes[s.student].not_graded is None]
     print(table(assignment, list(rows(course, assignment, graded))))
     unchanged = {s.student: Outcome(s.oddities()) for s in found if s.student not in names}
@@ -113,7 +113,9 @@ def find_submissions(course: Course, assignment: str, student: str | None = None
     return found
 
 
-def grade_submissions(todo: list[Submission], isolated: bool = True, workers: int | None = None) -> dict[str, Outcome]:
+def grade_submissions(
+    todo: list[Submission], isolated: bool = True, workers: int | None = None, scheduler: str | None = None
+) -> dict[str, Outcome]:
     """Grade submissions of one assignment; return what became of each, by student.
 
     Parameters
@@ -123,6 +125,8 @@ def grade_submissions(todo: list[Submission], isolated: bool = True, workers: in
         Run them in the jail.
     workers : int, optional
         How many are graded at once; by default, as many as there are processor cores.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers grade.
 
     Raises
     ------
@@ -136,8 +140,7 @@ def grade_submissions(todo: list[Submission], isolated: bool = True, workers: in
         print("Submissions run with your rights: grade only code that you would run yourself.", file=sys.stderr)
     outcomes: dict[str, Outcome] = {}
     with alone(template_path(course, assignment)), Ledger(course, assignment) as ledger:
-        grader = _ready(course, assignment, isolated)
-        papers = examine_all(grader, todo, workers or cores())
+        papers = _staff(isolated, workers, scheduler).papers(todo)
         with tqdm(total=len(todo), desc=f"grading {assignment}", unit="submission") as bar:
             for batch in batches(papers):
                 file_papers(course, assignment, ledger, batch)
@@ -146,20 +149,15 @@ def grade_submissions(todo: list[Submission], isolated: bool = True, workers: in
     return {submission.student: outcomes[submission.student] for submission in todo}
 
 
-def _ready(course: Course, assignment: str, isolated: bool) -> Grader:
-    """Return a grader that has all it needs; while the jail comes up, what is right is worked out."""
-    try:
-        grader = Grader(course, assignment, launched_jail(isolated))
-        grader.get_ready()
-        proved_jail(isolated)
-    except PolicyFailure as failure:
-        raise Problem(
-            f"Submissions cannot be isolated here: {failure}. Mend that, or grade with --no-isolation, "
-            "which runs them with your rights."
-        ) from failure
-    except EngineFailure as failure:
-        raise Problem(f"Submissions cannot be run here: {failure}.") from failure
-    return grader
+def _staff(isolated: bool, workers: int | None, scheduler: str | None) -> Staff:
+    """Return whoever examines: this machine's cores, or the cluster of a scheduler."""
+    if scheduler is None:
+        return Pool(isolated, workers)
+    if workers is not None:
+        raise Problem("How many are graded at once on a cluster is said where its workers start: leave --workers out.")
+    from autograder.cluster.home import Cluster
+
+    return Cluster(scheduler, isolated)
 
 
 def batches(papers: Iterator[Paper]) -> Iterator[list[Paper]]:
@@ -173,7 +171,7 @@ def batches(papers: Iterator[Paper]) -> Iterator[list[Paper]]:
             if len(batch) >= _MOST_PAPERS or time.monotonic() - begun > _LONGEST_WAIT:
                 yield batch
                 batch = []
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Problem):
         if batch:
             yield batch
         raise

@@ -30,7 +30,7 @@ def work_files(submission: Path, helper: Path) -> tuple[dict[str, bytes], list[s
     room = MAX_BYTES
     for path in sorted(submission.rglob("*")) if submission.is_dir() else []:
         name = path.relative_to(submission)
-        if not _wanted(path, name):
+        if not wanted(path, name):
             continue
         size = path.stat().st_size
         if size > room or len(files) >= MAX_FILES:
@@ -50,7 +50,8 @@ def helper_files(helper: Path) -> dict[str, bytes]:
     }
 
 
-def _wanted(path: Path, name: Path) -> bool:
+def wanted(path: Path, name: Path) -> bool:
+    """Tell whether a file, named from a submission's folder, goes to the work folder."""
     hidden = any(part.startswith(".") or part == "__pycache__" for part in name.parts)
     reserved = name.parts[0].partition(".")[0] in _RESERVED
     return path.is_file() and not path.is_symlink() and not hidden and not reserved and path.suffix != ".ipynb"

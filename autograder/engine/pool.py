@@ -1,7 +1,8 @@
-"""Examine submissions in several processes at once.
+"""Examine submissions in several processes of this machine at once.
 
 Workers are forked from a process that has loaded everything; each gets the number of a submission and answers with
-what became of it. Whoever asks for the papers is the only one who writes.
+what became of it. Whoever asks for the papers is the only one who writes. A cluster of machines is asked in the same
+way, see `autograder.cluster`.
 """
 
 import ctypes
@@ -16,8 +17,11 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any, NoReturn, Protocol
 
-from autograder.course import Problem
-from autograder.engine.pipeline import Paper, Submission, ungraded
+from autograder.course import Course, Problem
+from autograder.engine.break_out import launched_jail, proved_jail
+from autograder.engine.jail import EngineFailure
+from autograder.engine.pipeline import Grader, Paper, Submission, ungraded
+from autograder.engine.student_side.policy import PolicyFailure
 
 _PR_SET_PDEATHSIG = 1
 _ATTEMPTS = 2  # for a submission at which a worker ended
@@ -28,6 +32,61 @@ class Examiner(Protocol):
     """What a worker does."""
 
     def examine(self, submission: Submission) -> Paper: ...
+
+
+class Staff(Protocol):
+    """Whoever examines a class: the cores of this machine, or a cluster."""
+
+    def papers(self, todo: list[Submission]) -> Iterator[Paper]:
+        """Examine submissions of one assignment; yield each paper when it is ready, in no particular order.
+
+        Raises
+        ------
+        Problem
+            That befalls all submissions.
+        """
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Examines on this machine.
+
+    Parameters
+    ----------
+    isolated : bool
+        Run submissions in the jail.
+    workers : int, optional
+        How many are examined at once; by default, as many as there are processor cores.
+    """
+
+    isolated: bool = True
+    workers: int | None = None
+
+    def papers(self, todo: list[Submission]) -> Iterator[Paper]:
+        grader = ready(todo[0].course, todo[0].assignment, self.isolated)
+        return examine_all(grader, todo, self.workers or cores())
+
+
+def ready(course: Course, assignment: str, isolated: bool) -> Grader:
+    """Return a grader that has all it needs; while the jail comes up, what is right is worked out.
+
+    Raises
+    ------
+    Problem
+        If submissions cannot be isolated, or not be run.
+    """
+    try:
+        grader = Grader(course, assignment, launched_jail(isolated))
+        grader.get_ready()
+        proved_jail(isolated)
+    except PolicyFailure as failure:
+        raise Problem(
+            f"Submissions cannot be isolated here: {failure}. Mend that, or grade with --no-isolation, "
+            "which runs them with your rights."
+        ) from failure
+    except EngineFailure as failure:
+        raise Problem(f"Submissions cannot be run here: {failure}.") from failure
+    return grader
 
 
 def cores() -> int:
@@ -103,9 +162,7 @@ def _hand_out(worker: _Worker, waiting: deque[int], workers: int) -> None:
 def _hire(examiner: Examiner, todo: list[Submission], staff: list[_Worker]) -> _Worker:
     ours, theirs = Pipe()
     parent = os.getpid()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of threads: those of the numerical library wait for work
-        process = os.fork()
+    process = fork()
     if process == 0:
         ours.close()
         for other in staff:
@@ -113,6 +170,13 @@ def _hire(examiner: Examiner, todo: list[Submission], staff: list[_Worker]) -> _
         _serve(theirs, examiner, todo, parent)
     theirs.close()
     return _Worker(process, ours)
+
+
+def fork() -> int:
+    """Fork a process that has loaded everything."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of threads: those of the numerical library wait for work
+        return os.fork()
 
 
 def _dismiss(worker: _Worker) -> None:
@@ -127,7 +191,7 @@ def _serve(connection: Connection, examiner: Examiner, todo: list[Submission], p
     """Examine what is asked for until nobody asks any more."""
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the writer ends its workers itself
-        _end_with(parent)
+        end_with(parent)
         while True:
             connection.send(_examined(examiner, todo[connection.recv()]))
     except (EOFError, OSError):
@@ -138,7 +202,7 @@ def _serve(connection: Connection, examiner: Examiner, todo: list[Submission], p
         os._exit(0)
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """Have this process killed when its parent ends, however that ends."""
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
