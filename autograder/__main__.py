@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("assignment", metavar="ASSIGNMENT", help="such as forward")
     grade.add_argument("--student", metavar="ID", help="only this student's submission")
     grade.add_argument("--workers", type=_positive, metavar="N", help="how many are graded at once; default: the cores")
+    grade.add_argument("--scheduler", metavar="ADDRESS", help="grade on a Dask cluster, such as tls://10.0.0.5:8786")
     grade.add_argument("--force", action="store_true", help="grade again what is graded")
     grade.add_argument("--dry-run", action="store_true", help="say what would be graded, and grade nothing")
     grade.add_argument("--new-seed", action="store_true", help="draw other hidden inputs; everyone is graded again")
@@ -129,6 +130,7 @@ def _grade(course: Course, options: argparse.Namespace) -> int:
         dry_run=options.dry_run,
         isolated=not options.no_isolation,
         workers=options.workers,
+        scheduler=options.scheduler,
     )
 
 
