@@ -13,6 +13,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; return its exit status."""
     options = _parser().parse_args(arguments)
     try:
+        if options.run not in (_build, _sample) and not options.course.is_dir():
+            raise Problem(f"There is no course folder {options.course}; `python -m autograder build` makes one.")
         return int(options.run(Course(options.course), options))
     except Problem as problem:
         print(f"autograder: {problem}", file=sys.stderr)
@@ -76,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--format", choices=("csv", "json", "canvas", "moodle"), default="csv", help="default: csv")
     export.add_argument("--roster", type=Path, metavar="CSV", help="the gradebook of Canvas, or Moodle's worksheet")
     export.add_argument("--assignment", metavar="NAME", help="only this assignment; Moodle's worksheet is of one")
+    export.add_argument("--unfinished", action="store_true", help="to a platform also what waits for hand marks")
     export.set_defaults(run=_export)
 
     sample = commands.add_parser("sample", help="build and grade the sample class in _build/sample")
@@ -111,7 +114,7 @@ def _collect(course: Course, options: argparse.Namespace) -> int:
     roster = read_roster(options.roster) if options.roster else Roster()
     done = collect(course, options.sources, roster, options.assignment)
     print(table(done))
-    return int(bool(done.left))
+    return int(bool(done.left) or not done.taken)
 
 
 def _grade(course: Course, options: argparse.Namespace) -> int:
@@ -162,14 +165,18 @@ def _export(course: Course, options: argparse.Namespace) -> int:
     found = marks(course)
     if options.assignment:
         found = [mark for mark in found if mark.assignment == options.assignment]
-        if not found:
-            raise Problem(f"The gradebook has no marks for {options.assignment!r}.")
+    if not found:
+        of = f"for {options.assignment!r}" if options.assignment else "yet; grade an assignment first"
+        raise Problem(f"The gradebook of {course.root} has no marks {of}.")
     if options.format in FORMATS:
         print(FORMATS[options.format](found), end="")
         return 0
     if options.roster is None:
         kind = "gradebook (Export in its menu)" if options.format == "canvas" else "grading worksheet of the assignment"
         raise Problem(f"{options.format} knows students by numbers of its own: give its {kind} with --roster FILE.")
+    waiting = [mark.student for mark in found if mark.waiting]
+    if waiting and not options.unfinished:
+        found = platforms.finished(found)
     if options.format == "canvas":
         text = platforms.as_canvas(found, options.roster)
     elif not options.assignment:
@@ -177,13 +184,23 @@ def _export(course: Course, options: argparse.Namespace) -> int:
     else:
         text = platforms.as_moodle(found, options.roster, options.assignment)
     print(text, end="")
+    if waiting:
+        how = "Counted without the parts that wait" if options.unfinished else "Left empty (or --unfinished), waiting"
+        print(f"autograder: {how} for marks by hand: {_some(waiting)}.", file=sys.stderr)
     unknown = platforms.not_in_roster(found, options.roster)
     if unknown:
         print(
-            f"autograder: {options.roster} does not know {', '.join(unknown)}; their marks are left out.",
-            file=sys.stderr,
+            f"autograder: {options.roster} does not know {_some(unknown)}; their marks are left out.", file=sys.stderr
         )
+    if len(unknown) == len({mark.student for mark in found}):
+        print("autograder: collect with this file as --roster, so that both call students the same.", file=sys.stderr)
     return int(bool(unknown))
+
+
+def _some(students: list[str], most: int = 10) -> str:
+    """Return names for a sentence, and how many more there are."""
+    more = f" and {len(students) - most} more" if len(students) > most else ""
+    return ", ".join(students[:most]) + more
 
 
 def _sample(course: Course, options: argparse.Namespace) -> int:

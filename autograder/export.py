@@ -3,15 +3,17 @@
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from nbgrader.api import Gradebook
+from sqlalchemy.exc import DBAPIError
+from tqdm import tqdm
 
 from autograder.bn_helper.parts import PARTS
 from autograder.course import Course, Problem
-from autograder.grading import verdicts
+from autograder.engine.record import verdicts
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Mark:
         Points that wait for a mark by hand.
     parts : mapping from a part to its score, None while it is not graded
     findings : list of dict
-        What the checks found, as in the graded notebook.
+        What the checks found, as in the graded notebook; none if that cannot be read.
     """
 
     assignment: str
@@ -45,17 +47,23 @@ def marks(course: Course) -> list[Mark]:
     Raises
     ------
     Problem
-        If the course has no gradebook.
+        If the course has no gradebook, or it cannot be read.
     """
     if course.gradebook_url.startswith("sqlite:///") and not (course.root / "gradebook.db").is_file():
         raise Problem(f"{course.root} has no gradebook; build and grade an assignment first.")
-    found = []
-    with Gradebook(course.gradebook_url, course.course_id) as gradebook:
-        for assignment in sorted(gradebook.assignments, key=lambda a: a.name):
-            for submission in sorted(assignment.submissions, key=lambda s: s.student.id):
-                grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
-                found.append(_mark(course, assignment.name, submission, grades))
-    return found
+    try:
+        with Gradebook(course.gradebook_url, course.course_id) as gradebook:
+            return list(_marks(course, gradebook))
+    except DBAPIError as error:
+        raise Problem(f"The gradebook {course.gradebook_url} cannot be read: {error.orig}.") from error
+
+
+def _marks(course: Course, gradebook: Gradebook) -> Iterator[Mark]:
+    for assignment in sorted(gradebook.assignments, key=lambda a: a.name):
+        submissions = sorted(assignment.submissions, key=lambda s: s.student.id)
+        for submission in tqdm(submissions, f"marks of {assignment.name}", unit="submission", delay=2, leave=False):
+            grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+            yield _mark(course, assignment.name, submission, grades)
 
 
 def _mark(course: Course, assignment: str, submission: Any, grades: list[Any]) -> Mark:
@@ -65,8 +73,11 @@ def _mark(course: Course, assignment: str, submission: Any, grades: list[Any]) -
     ungraded = any(parts[grade.name] is None for grade in grades if grade not in by_hand)
     total = sum(score for score in parts.values() if score is not None)
     score = None if ungraded else max(0.0, total - submission.late_submission_penalty)
-    notebook = course.autograded(submission.student.id, assignment)
-    found = [{"part": record["part"], **finding} for record in verdicts(notebook) for finding in record["findings"]]
+    try:
+        records = verdicts(course.autograded(submission.student.id, assignment))
+    except (OSError, ValueError):
+        records = []  # the marks hold without it; the class report says that it cannot be read
+    found = [{"part": record["part"], **finding} for record in records for finding in record["findings"]]
     return Mark(assignment, submission.student.id, score, sum(g.max_score for g in grades), waiting, parts, found)
 
 

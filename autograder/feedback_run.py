@@ -16,6 +16,7 @@ from traitlets import Integer
 from traitlets.config import Config
 
 from autograder.course import Course, Problem, assignment_names
+from autograder.engine.gradebook import held
 from autograder.engine.pool import cores
 from autograder.nbgrader_runs import api, reason
 
@@ -62,13 +63,20 @@ def write_feedback(course: Course, assignment: str, *, force: bool = False, work
     found = sorted((course.root / "autograded").glob(f"*/{assignment}/{assignment}.ipynb"))
     if not found:
         raise Problem(f"Nothing is graded; run `python -m autograder grade {assignment}` first.")
+    held(course, assignment)  # a gradebook that cannot be read is told once, and not for every page
     shares = min(workers or cores(), len(found))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of threads: those of the numerical library wait for work
         children = [_forked(course, assignment, force, number, shares) for number in range(shares)]
     failed = _wait(children, course, assignment, len(found))
-    print(f"{len(found)} graded notebooks of {assignment}; their pages are in {course.root / 'feedback'}.")
-    return 1 if failed else 0
+    pages = {path: course.root / "feedback" / path.relative_to(course.root / "autograded") for path in found}
+    missing = [path.parent.parent.name for path, page in pages.items() if not page.with_suffix(".html").is_file()]
+    written = len(found) - len(missing)
+    print(f"{written} page{'s' if written != 1 else ''} of {assignment} in {course.root / 'feedback'}.")
+    for student in missing:
+        again = f"python -m autograder grade {assignment} --student {student} --force"
+        print(f"no page for {student}; if its marked notebook is damaged, `{again}` mends it.", file=sys.stderr)
+    return 1 if failed or missing else 0
 
 
 def _wait(children: list[int], course: Course, assignment: str, pages: int) -> list[int]:
@@ -103,7 +111,7 @@ def _write_share(interface: NbGraderAPI, assignment: str, force: bool, number: i
             result = _converted(interface, assignment, force, number, shares)
             status = 0 if result["success"] else 1
             if status:
-                print(f"autograder: {reason(result)}", file=sys.stderr)
+                print(f"nbgrader stopped: {reason(result)}", file=sys.stderr)
         except Exception:
             traceback.print_exc()
     os._exit(status)

@@ -66,7 +66,7 @@ MANUAL = {
     ),
     "export": Entry(
         "Print the marks, for a spreadsheet or a learning platform. What is not graded is empty, not 0.",
-        "the gradebook and autograded/; with --roster the file that the platform exports",
+        "the gradebook and autograded/; with --roster the file that the platform exports, which is filled in",
         _NOTHING_WRITTEN,
         "0; 1 if there are no marks, or the platform's file does not know a student",
         "python -m autograder export --format canvas --roster gradebook.csv > marks.csv",

@@ -7,6 +7,7 @@ not given stays empty, for an empty field is left as it is by both platforms, wh
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 from autograder.course import Problem
@@ -83,6 +84,11 @@ def as_moodle(found: list[Mark], worksheet: Path, assignment: str) -> str:
             row = {**row, "Grade": _number(mark.score)}
         writer.writerow(row)
     return text.getvalue()
+
+
+def finished(found: list[Mark]) -> list[Mark]:
+    """Return the marks as a platform may count them: none for a submission of which a part waits for its mark."""
+    return [replace(mark, score=None) if mark.waiting else mark for mark in found]
 
 
 def not_in_roster(found: list[Mark], gradebook: Path) -> list[str]:

@@ -315,5 +315,27 @@ def test_the_command_prints_a_table_and_fails_where_something_was_left(course, z
     ],
 )
 def test_the_command_says_what_is_wrong_in_a_sentence(course, capsys, arguments, sentence):
+    course.root.mkdir()
     assert main(["collect", *arguments, "--course", str(course.root)]) == 1
     assert sentence in capsys.readouterr().err
+
+
+def test_a_course_folder_with_a_slip_in_its_name_is_not_made(tmp_path, capsys):
+    assert main(["collect", str(tmp_path), "--course", str(tmp_path / "coruse")]) == 1
+    assert "There is no course folder" in capsys.readouterr().err
+    assert not (tmp_path / "coruse").exists()
+
+
+def test_an_upload_that_holds_nothing_is_told(course, zipped, tmp_path, capsys):
+    course.root.mkdir()
+    (tmp_path / "empty").mkdir()
+    assert main(["collect", str(zipped({})), str(tmp_path / "empty"), "--course", str(course.root)]) == 1
+    assert "Nothing was taken: what you named holds no files." in capsys.readouterr().out
+
+
+def test_a_roster_that_cannot_be_read_is_one_sentence_without_a_number_of_the_system(tmp_path):
+    (tmp_path / "latin.csv").write_bytes("id;name\n1;Jörg\n".encode("latin-1"))
+    for name, told in (("latin.csv", "is no text in UTF-8"), ("none.csv", "No such file"), (".", "Is a directory")):
+        with pytest.raises(Problem, match=told) as raised:
+            read_roster(tmp_path / name)
+        assert "Errno" not in str(raised.value)

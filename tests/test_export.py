@@ -8,6 +8,7 @@ import shutil
 import pytest
 from nbgrader.api import Gradebook
 
+from autograder.__main__ import main
 from autograder.course import Course, Problem
 from autograder.engine.pipeline import Submission, flag_ungraded
 from autograder.export import as_csv, as_json, marks
@@ -73,3 +74,36 @@ def test_json_tells_the_parts_and_what_was_found(course):
 def test_a_course_without_a_gradebook_is_one_sentence(tmp_path):
     with pytest.raises(Problem, match="no gradebook"):
         marks(Course(tmp_path))
+
+
+def test_a_damaged_gradebook_is_one_sentence(course, tmp_path):
+    (tmp_path / "gradebook.db").write_text("no gradebook")
+    with pytest.raises(Problem, match="cannot be read: file is not a database"):
+        marks(Course(tmp_path))
+
+
+def test_a_marked_notebook_that_is_damaged_costs_no_mark(course, tmp_path):
+    other = Course(shutil.copytree(course.root, tmp_path / "course"))
+    path = other.autograded("bo", "forward")
+    path.chmod(0o644)
+    path.write_text("no notebook")
+    assert (by_student(other)["bo"].score, by_student(other)["bo"].findings) == (0.0, [])
+
+
+CANVAS = "Student,ID,SIS Login ID,Section\nAda,1,ada,\nBo,2,bo,\nChen,3,chen,\n"
+
+
+def test_to_a_platform_a_mark_of_which_a_part_waits_is_empty_unless_it_is_asked_for(course, tmp_path, capsys):
+    other = Course(shutil.copytree(course.root, tmp_path / "course"))
+    with Gradebook(other.gradebook_url, other.course_id) as gradebook:
+        waits = gradebook.find_grade("explain-gamma-beta", "forward", "forward", "ada")
+        waits.manual_score, waits.needs_manual_grade = None, True
+        gradebook.db.commit()
+    (tmp_path / "canvas.csv").write_text(CANVAS, encoding="utf-8")
+    asked = ["export", "--format", "canvas", "--roster", str(tmp_path / "canvas.csv"), "--course", str(other.root)]
+    assert main(asked) == 0
+    told = capsys.readouterr()
+    assert [row["forward"] for row in csv.DictReader(io.StringIO(told.out))] == ["24", "", "0", ""]
+    assert "Left empty (or --unfinished), waiting for marks by hand: ada." in told.err
+    assert main([*asked, "--unfinished"]) == 0
+    assert [row["forward"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))] == ["24", "20", "0", ""]

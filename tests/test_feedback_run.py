@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from autograder.__main__ import main
-from autograder.course import Course
+from autograder.course import Course, Problem
 from autograder.feedback_run import write_feedback
 from autograder.grading import grade
 from autograder.nbgrader_runs import api
@@ -57,7 +57,16 @@ def test_a_page_that_cannot_be_written_is_told_by_the_status(course, capfd, tmp_
     graded.chmod(0o644)
     graded.write_text("no notebook")
     assert write_feedback(broken, "forward", force=True, workers=2) == 1
-    assert "autograder: " in capfd.readouterr().err
+    told = capfd.readouterr()
+    assert "no page for bo; " in told.err
+    assert "2 pages of forward" in told.out
+
+
+def test_a_damaged_gradebook_is_one_sentence(course, tmp_path):
+    broken = Course(shutil.copytree(course.root, tmp_path / "course"))
+    (broken.root / "gradebook.db").write_text("no gradebook")
+    with pytest.raises(Problem, match="cannot be read: file is not a database"):
+        write_feedback(broken, "forward")
     assert {"ann", "chen"} <= set(pages(broken))
 
 

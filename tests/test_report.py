@@ -364,3 +364,10 @@ def test_nothing_graded_is_one_sentence(tmp_path, capsys):
     assert "Nothing of forward is graded" in said
     assert "python -m autograder grade forward" in said
     assert said.count("\n") == 1
+
+
+def test_a_release_that_is_damaged_is_one_sentence(course, tmp_path, capsys):
+    other = Course(shutil.copytree(course.root, tmp_path / "course"))
+    (other.release("forward") / "forward.ipynb").write_text("no notebook")
+    assert main(["report", "forward", "--course", str(other.root)]) == 1
+    assert "cannot be read; build it again: python -m autograder build forward." in capsys.readouterr().err

@@ -13,6 +13,7 @@ from autograder.builder.notebook import make_notebook, release
 from autograder.builder.text import Text, read_text
 from autograder.checks.expectations import visible_expectations, visible_probes
 from autograder.course import ASSIGNMENTS, FOLDER, Course, Problem, assignment_names
+from autograder.engine.gradebook import held
 from autograder.nbgrader_runs import api, reason
 from autograder.sections import TITLES, section
 
@@ -39,6 +40,8 @@ def build(course: Course, names: list[str]) -> list[Path]:
             raise Problem(f"There is no assignment {name!r}; the assignments are {', '.join(known)}.")
     texts = [read_text(ASSIGNMENTS / f"{name}.md") for name in names or known]
     notebooks = [make_notebook(text, course.book_url) for text in texts]  # all are sound before one is written
+    for text in texts:
+        held(course, text.path.stem)  # nbgrader takes the old release away before it sees that the gradebook is damaged
     both = zip(texts, notebooks, strict=True)
     for text, notebook in tqdm(both, desc="building", unit="assignment", total=len(texts), delay=2, leave=False):
         _write_source(course, text, notebook)

@@ -231,9 +231,17 @@ def _gradebook(course: Course, assignment: str) -> tuple[list[Part], dict[str, P
 
 def _in_order(course: Course, assignment: str, parts: list[Part]) -> tuple[Part, ...]:
     """Return the parts in the order of the notebook."""
-    cells = nbformat.read(template_path(course, assignment), as_version=4).cells
+    cells = template(template_path(course, assignment)).cells
     order = {cell.metadata.nbgrader.grade_id: at for at, cell in enumerate(cells) if "nbgrader" in cell.metadata}
     return tuple(sorted(parts, key=lambda part: order.get(part.name, len(order))))
+
+
+def template(path: Path) -> NotebookNode:
+    """Return a notebook of the course's own, or raise a `Problem` that says how to mend it."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except (OSError, ValueError) as error:
+        raise Problem(f"{path} cannot be read; build it again: python -m autograder build {path.stem}.") from error
 
 
 def _read_notebook(course: Course, assignment: str, paper: Paper) -> None:

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-import nbformat
+from tqdm import tqdm
 
 from autograder.bn_helper.parts import PARTS
 from autograder.course import FOLDER, Course
-from autograder.report.data import ClassData, Paper
+from autograder.report.data import ClassData, Paper, template
 
 RESULT, COMMENT, SENTENCE, NAME = "wrong result", "comment", "sentence", "name"
 # How many features of a kind two submissions must share to be worth a look; of two kinds together, one of each.
@@ -73,7 +73,7 @@ def shared(course: Course, data: ClassData) -> list[Group]:
     """
     common = baseline(course)
     holders: dict[Feature, list[str]] = defaultdict(list)
-    for paper in data.papers:
+    for paper in tqdm(data.papers, "looking for what is rare", unit="submission", delay=2, leave=False):
         for feature in features_of(paper) - common:
             holders[feature].append(paper.name)
     rare = {feature: names for feature, names in holders.items() if 2 <= len(names) <= most(len(data.papers))}
@@ -137,7 +137,7 @@ def baseline(course: Course) -> set[Feature]:
 
 
 def _features_of_notebook(path: Path) -> set[Feature]:
-    cells = nbformat.read(path, as_version=4).cells
+    cells = template(path).cells
     code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
     return features_in(code, "\n\n".join(cell.source for cell in cells if cell.cell_type != "code"))
 

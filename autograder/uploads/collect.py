@@ -248,6 +248,8 @@ def _leave(done: Collected, keep: Path, file: File, why: str) -> None:
 
 def table(done: Collected) -> str:
     """Return what was taken and what was not, for people to read."""
+    if not done.taken and not done.left:
+        return "Nothing was taken: what you named holds no files."
     lines = []
     if done.taken:
         width = max(len(taken.student) for taken in done.taken)

@@ -73,8 +73,10 @@ def table_of(path: Path) -> list[dict[str, str]]:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Problem(f"The roster {path} cannot be read ({error}); export it again as CSV in UTF-8.") from error
+    except OSError as error:
+        raise Problem(f"The roster {path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise Problem(f"The roster {path} is no text in UTF-8; export it again as CSV.") from error
     first = text.partition("\n")[0]
     rows = list(csv.DictReader(io.StringIO(text), delimiter=";" if first.count(";") > first.count(",") else ","))
     if not rows:
