@@ -139,8 +139,10 @@ class Session:
         if len(ended) >= self.limits.ends_per_function or self._seconds <= 0:
             return Reply(None, error=CallError(ended[-1] if ended else "timeout"))
         lent = _Lent(Loan(self.limits.lent))
-        arguments = [lent.argument(arg) for arg in args]
-        answer = self._request(self.limits.call, lent, do="call", name=name, args=arguments, seconds=self.limits.call)
+        others = {str(place): lent.other(arg) for place, arg in enumerate(args) if type(arg) in (Function, Handle)}
+        plain = [None if str(place) in others else arg for place, arg in enumerate(args)] if others else list(args)
+        request = {"do": "call", "name": name, "args": plain, "others": others, "seconds": self.limits.call}
+        answer = self._request(self.limits.call, lent, **request)
         if answer is None:
             ended.append("timeout" if self._late else "died")
             self._restart()
@@ -151,10 +153,12 @@ class Session:
                 ended.append(error.kind)
             # The line is the student's process's word, and shown: it must be a line of the notebook.
             return Reply(None, error=error if error.line in self._lines else replace(error, line=""))
-        afterwards, warned = answer.get("arguments"), answer.get("warnings")
+        changed, warned = answer.get("arguments"), answer.get("warnings")
+        if not isinstance(changed, list) or len(changed) != len(args):
+            changed = [None] * len(args)
         return Reply(
             answer.get("result"),
-            tuple(afterwards) if isinstance(afterwards, list) and len(afterwards) == len(args) else (None,) * len(args),
+            tuple(before if after is None else after for before, after in zip(plain, changed, strict=True)),
             tuple(_text(text, 200) for text in warned[:20]) if isinstance(warned, list) else (),
             None,
             Handle(self._number),
@@ -166,7 +170,9 @@ class Session:
         try:
             if self._answer(time.monotonic() + self.limits.start) is None:
                 raise EngineFailure("the submission's process does not come up")
-            if self._request(self.limits.start, do="files", files=self.files, plots=self.plots) is None:
+            there = self.opening.files if self.opening else {}
+            files = {name: content for name, content in self.files.items() if there.get(name) != content}
+            if self._request(self.limits.start, do="files", files=files, plots=self.plots) is None:
                 raise EngineFailure("the files beside the notebook cannot be laid in the work folder")
         except BaseException:
             self._student.end()
@@ -259,11 +265,9 @@ class _Lent:
         """Whether the process goes on asking though nothing is answered any more."""
         return self._loan.refused > _MOST_REFUSED
 
-    def argument(self, arg: Any) -> dict[str, Any]:
-        """Encode an argument of the call."""
-        if isinstance(arg, Function):
-            return {"lent": self._loan.add(arg)}
-        return {"kept": arg.of, "path": list(arg.path)} if isinstance(arg, Handle) else {"value": arg}
+    def other(self, arg: Function | Handle) -> dict[str, Any]:
+        """Encode an argument of the call that is no value."""
+        return {"lent": self._loan.add(arg)} if isinstance(arg, Function) else {"kept": arg.of, "path": list(arg.path)}
 
     def reply(self, asked: dict[str, Any]) -> dict[str, Any] | None:
         """Run a function for the student's process; None if the process asks for what it cannot ask for."""

@@ -315,8 +315,18 @@ class Calls:
         self.connection = connection
         self.kept: dict[int, Any] = {}
 
-    def call(self, name: str, args: list[Any], seconds: float, keep: int) -> dict[str, Any]:
-        """Call a function; return its result and the arguments afterwards, or its error."""
+    def call(self, name: str, args: list[Any], others: dict[str, Any], seconds: float, keep: int) -> dict[str, Any]:
+        """Call a function; return its result and those arguments that it changed, or its error.
+
+        Parameters
+        ----------
+        name : str
+        args : list
+        others : mapping from places among the arguments to what stands for something else there
+        seconds : float
+        keep : int
+            Under this number the result can be asked for in a later call.
+        """
         borrowed = Borrowed(self.connection, keep)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -324,7 +334,10 @@ class Calls:
                 function = self.shell.function(name)
                 if not callable(function):
                     return {"error": {"kind": "missing"}}
-                given = [self._resolve(arg, borrowed) for arg in args]
+                given = list(args)
+                for place, other in others.items():
+                    given[int(place)] = self._resolve(other, borrowed)
+                before = [_copied(arg) for arg in args]
                 with time_limit(seconds):
                     result = function(*given)
             except OutOfTime:
@@ -334,19 +347,44 @@ class Calls:
             finally:
                 borrowed.close()
         self.kept[keep] = result
-        given = [_readable(value) if "value" in arg else None for arg, value in zip(args, given, strict=True)]
+        given = [None if _same(*pair) else _readable(pair[1]) for pair in zip(before, args, strict=True)]
         texts = [str(warning.message)[:200] for warning in caught[:20]]
         return {"result": _plain(result), "arguments": given, "warnings": texts}
 
-    def _resolve(self, arg: dict[str, Any], borrowed: Borrowed) -> Any:
-        if "lent" in arg:
-            return borrowed.function(arg["lent"])
-        if "value" in arg:
-            return arg["value"]
-        value = self.kept[arg["kept"]]
-        for index in arg["path"]:
+    def _resolve(self, other: dict[str, Any], borrowed: Borrowed) -> Any:
+        if "lent" in other:
+            return borrowed.function(other["lent"])
+        value = self.kept[other["kept"]]
+        for index in other["path"]:
             value = value[index]
         return value
+
+
+def _copied(value: Any) -> Any:
+    """Copy what came over the wire."""
+    kind = type(value)
+    if kind is np.ndarray:
+        return value.copy()
+    if kind is dict:
+        return {key: _copied(item) for key, item in value.items()}
+    return kind(map(_copied, value)) if kind in (list, tuple) else value
+
+
+def _same(before: Any, after: Any) -> bool:
+    """Tell whether a value, whatever it holds by now, is still what came over the wire; no method of it is called."""
+    kind = type(before)
+    if before is after or type(after) is not kind:
+        return before is after
+    if kind is np.ndarray:
+        return after.dtype == before.dtype and after.shape == before.shape and after.tobytes() == before.tobytes()
+    if kind is dict:
+        keys = list(after)
+        return (
+            all(type(key) is str for key in keys)
+            and keys == list(before)
+            and all(_same(before[key], after[key]) for key in keys)
+        )
+    return kind in (list, tuple) and len(before) == len(after) and all(map(_same, before, after))
 
 
 def _plain(result: Any) -> Any:
@@ -398,7 +436,7 @@ def lay(files: dict[str, bytes]) -> None:
         path.write_bytes(content)
 
 
-def serve(connection: socket.socket, shell: Shell) -> None:
+def serve(connection: socket.socket, shell: Shell, files: dict[str, bytes]) -> None:
     """Serve requests in the current folder until the grader closes the wire.
 
     Parameters
@@ -406,6 +444,8 @@ def serve(connection: socket.socket, shell: Shell) -> None:
     connection : socket
         Leads to the grader.
     shell : Shell
+    files : mapping from relative paths to contents
+        They lie in the folder of every submission that is forked here.
     """
     if sys.path[-1] != os.getcwd():
         sys.path.append(os.getcwd())  # last, so that a numpy.py beside the notebook hides nothing
@@ -419,7 +459,7 @@ def serve(connection: socket.socket, shell: Shell) -> None:
         answer: dict[str, Any]
         match request["do"]:
             case "files":
-                lay(request["files"])
+                lay({**files, **request["files"]})
                 if not request["plots"]:
                     shell.hide_plots()
                 answer = {}
@@ -427,7 +467,8 @@ def serve(connection: socket.socket, shell: Shell) -> None:
                 outputs, late = shell.run(request["source"], request["seconds"])
                 answer = {"outputs": outputs, "late": late}
             case "call":
-                answer = calls.call(request["name"], request["args"], request["seconds"], request["number"])
+                told = (request[key] for key in ("name", "args", "others", "seconds", "number"))
+                answer = calls.call(*told)
         try:
             wire.send(connection, {**answer, "number": request["number"]})
         except wire.WireError as error:

@@ -79,7 +79,7 @@ def _encode(value: Any, chunks: _Chunks, depth: int) -> None:
         chunks.put(b"N", b"")
     elif kind is bool:
         chunks.put(b"T", b"\x01" if value else b"\x00")
-    elif kind is dict and depth < MAX_DEPTH and all([type(key) is str for key in value]):
+    elif kind is dict and depth < MAX_DEPTH and all(type(key) is str for key in value):
         chunks.put(b"M", _LENGTH.pack(len(value)))
         for key, item in value.items():
             chunks.put(b"S", key.encode("utf-8", "surrogatepass"))
@@ -144,7 +144,7 @@ def _decode(data: bytes, at: int, depth: int, left: list[int]) -> tuple[Any, int
         item, end = _decode(data, end, depth + 1, left)
         found.append(item)
     if tag == b"M":
-        if not all([type(key) is str for key in found[::2]]):
+        if not all(type(key) is str for key in found[::2]):
             raise WireError("a key that is no text")
         return dict(zip(found[::2], found[1::2], strict=True)), end
     return (found if tag == b"L" else tuple(found)), end

@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NoReturn, TextIO
 
 import matplotlib.pyplot  # noqa: F401 - loaded here once for every fork
@@ -77,6 +77,7 @@ class _Zygote:
     program: bytes | None
     shell: student.Shell
     complaints: TextIO
+    files: dict[str, bytes] = field(default_factory=dict)
 
     def serve(self) -> NoReturn:
         while True:
@@ -90,7 +91,7 @@ class _Zygote:
                     if asked == b"open":
                         self._open(*(socket.socket(fileno=descriptor) for descriptor in descriptors))
                     connection = socket.socket(fileno=descriptors[0])
-                    _begin(connection, asked.decode(), self.program, self.shell, self.complaints)
+                    self._begin(connection, asked.decode())
             for descriptor in descriptors:
                 os.close(descriptor)
 
@@ -114,8 +115,37 @@ class _Zygote:
         gc.freeze()
         wire.send(connection, outputs)
         connection.close()
-        replace(self, requests=requests).serve()
+        replace(self, requests=requests, files=opening["files"]).serve()
         raise AssertionError
+
+    def _begin(self, connection: socket.socket, folder: str) -> None:
+        """Fork the submission's first process, hand out the descriptor that ends it, and wait for its end."""
+        if self.program is not None:
+            policy.separate()
+        else:
+            os.setsid()
+        go, gone = os.pipe()
+        first = os.fork()
+        if first == 0:
+            os.close(gone)
+            os.read(go, 1)  # the grader must hold the means to end it before anything runs
+            os.close(go)
+            with _last_words(self.complaints):
+                if self.program is not None:
+                    os.setsid()  # a signal to one's own process group reaches nobody else
+                    policy.confine(self.program)
+                else:
+                    policy.limit()
+                    os.chdir(folder)
+                _close_complaints()
+                student.serve(connection, self.shell, self.files)
+        socket.send_fds(connection, [str(os.getpid()).encode()], [os.pidfd_open(first)])
+        connection.close()
+        os.write(gone, b"!")
+        os.waitpid(first, 0)
+        if self.program is None:
+            os.killpg(0, signal.SIGKILL)  # what it started and left behind
+        os._exit(0)
 
 
 class _last_words:  # noqa: N801 - reads as a statement
@@ -146,35 +176,3 @@ def _reap() -> None:
             pass
     except ChildProcessError:
         pass
-
-
-def _begin(
-    connection: socket.socket, folder: str, program: bytes | None, shell: student.Shell, complaints: TextIO
-) -> None:
-    """Fork the submission's first process, hand out the descriptor that ends it, and wait for its end."""
-    if program is not None:
-        policy.separate()
-    else:
-        os.setsid()
-    go, gone = os.pipe()
-    first = os.fork()
-    if first == 0:
-        os.close(gone)
-        os.read(go, 1)  # the grader must hold the means to end it before anything runs
-        os.close(go)
-        with _last_words(complaints):
-            if program is not None:
-                os.setsid()  # a signal to one's own process group reaches nobody else
-                policy.confine(program)
-            else:
-                policy.limit()
-                os.chdir(folder)
-            _close_complaints()
-            student.serve(connection, shell)
-    socket.send_fds(connection, [str(os.getpid()).encode()], [os.pidfd_open(first)])
-    connection.close()
-    os.write(gone, b"!")
-    os.waitpid(first, 0)
-    if program is None:
-        os.killpg(0, signal.SIGKILL)  # what it started and left behind
-    os._exit(0)
