@@ -174,7 +174,7 @@ def _export(course: Course, options: argparse.Namespace) -> int:
     if options.roster is None:
         kind = "gradebook (Export in its menu)" if options.format == "canvas" else "grading worksheet of the assignment"
         raise Problem(f"{options.format} knows students by numbers of its own: give its {kind} with --roster FILE.")
-    waiting = [mark.student for mark in found if mark.waiting]
+    waiting = [mark.student for mark in found if mark.waiting and mark.score is not None]
     if waiting and not options.unfinished:
         found = platforms.finished(found)
     if options.format == "canvas":
