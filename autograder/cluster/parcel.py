@@ -90,7 +90,7 @@ class Kit:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         course = Course(root)
-        course.config.Course = Config(self.settings)
+        vars(course)["config"] = Config({"Course": self.settings})  # and not that of this machine
         return course
 
 
