@@ -3,11 +3,13 @@
     python -m autograder.cluster.agent SOCKET FOLDER
 
 On the socket it is sent connections. The first brings what the submissions are graded with; each other brings a
-batch. It ends with the Dask worker that started it, or when for a while there was nothing to do.
+batch. It ends with the Dask worker that started it, or when for a while there was nothing to do, and removes the
+folder, in which lie the submissions that it is at.
 """
 
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -30,10 +32,13 @@ _IDLE = 60.0  # seconds
 def main() -> None:
     """Serve until nobody asks any more."""
     requests = socket.socket(fileno=int(sys.argv[1]))
-    with tempfile.TemporaryDirectory(prefix="grading-", dir=sys.argv[2], ignore_cleanup_errors=True) as name:
-        kit_and_grader = _made_ready(requests, Path(name))
+    root = Path(sys.argv[2])
+    try:
+        kit_and_grader = _made_ready(requests, root)
         if kit_and_grader is not None:
             _serve(requests, *kit_and_grader)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
 
 
 def _serve(requests: socket.socket, kit: Kit, grader: Grader) -> None:

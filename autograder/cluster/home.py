@@ -79,7 +79,8 @@ def connected(address: str) -> Any:
         from distributed import Client
     except ImportError as error:
         raise Problem(f"--scheduler needs Dask, which is not installed; install it: {INSTALL}") from error
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is told in our own words
+    for name in ("distributed", "distributed.client", "asyncio"):  # what matters is told in our own words
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=_PATIENCE, set_as_default=False)
     except Exception as error:
@@ -133,6 +134,8 @@ class _Run:
             while self.waiting or self._alone or self._sent:
                 self._look()
                 yield from self._send()
+                if not self._sent:
+                    continue
                 with suppress(queue.Empty):
                     future = self._finished.get(timeout=_LOOK)
                     yield from self._received(future, self._sent.pop(future))

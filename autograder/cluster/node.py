@@ -4,9 +4,11 @@ This process has threads, so it never forks, and it loads nothing of the grader.
 """
 
 import hashlib
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe
@@ -49,7 +51,9 @@ def _agent(kit: bytes) -> "_Agent":
     """Return the agent that grades with a kit; it ends by itself when it has nothing to do."""
     key = hashlib.sha256(kit).hexdigest()
     with _lock:
-        if key not in _agents or _agents[key].has_ended():
+        if key in _agents and _agents[key].has_ended():
+            _agents.pop(key).close()
+        if key not in _agents:
             _agents[key] = _Agent(kit)
         return _agents[key]
 
@@ -60,10 +64,11 @@ class _Agent:
     def __init__(self, kit: bytes):
         from distributed import get_worker
 
-        folder = get_worker().local_directory  # which Dask removes, however its worker ends
+        # Within a folder that Dask removes, however its worker ends.
+        self._folder = tempfile.mkdtemp(prefix="grading-", dir=get_worker().local_directory)
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            command = [sys.executable, "-m", "autograder.cluster.agent", str(theirs.fileno()), folder]
+            command = [sys.executable, "-m", "autograder.cluster.agent", str(theirs.fileno()), self._folder]
             self._process = subprocess.Popen(
                 command,
                 cwd=_PROJECT,
@@ -93,3 +98,9 @@ class _Agent:
 
     def has_ended(self) -> bool:
         return self._process.poll() is not None
+
+    def close(self) -> None:
+        """Have the process end, and wait until it has; nothing of the course is left then."""
+        self._requests.close()
+        self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
