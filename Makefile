@@ -2,13 +2,13 @@
 
 PYTHON ?= python3
 PY := .venv/bin/python
-BOOK_SOURCES := _config.yml _toc.yml index.md genindex.md $(shell find chapters solutions assets -type f -not -path '*/__pycache__/*')
+BOOK_SOURCES := _config.yml _toc.yml index.md genindex.md $(shell find chapters solutions assets -type f -not -path '*/__pycache__/*' -not -path 'assets/readme/*')
 COURSE_SOURCES := $(shell find autograder solutions -type f \( -name '*.py' -o -name '*.md' \) -not -path '*/submitted/*' -not -path '*/release/*' -not -path '*/source/*' -not -path '*/autograded/*')
 
 # On small matrices, BLAS threads that wait for each other are slower than one.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: all book pdf epub assignments sample test mutants bench soak lint format clean help
+.PHONY: all book pdf epub pictures assignments sample test mutants bench soak lint format clean help
 
 all: book assignments sample
 	@echo
@@ -25,6 +25,7 @@ help:
 	@echo "make pdf          the whole book in one file, printed by Chromium;  make epub  for e-readers"
 	@echo "make assignments  the notebooks, in autograder/release"
 	@echo "make sample       the sample class, graded, in _build/sample"
+	@echo "make pictures     the pictures of README.md, by Chromium"
 	@echo "make bench        how fast a class is graded, in benchmarks/speed.md"
 	@echo "make soak         long random campaigns, of which make test runs a short seeded part"
 	@echo "make mutants      changes solutions/ in every small way; the grader must notice"
@@ -74,6 +75,10 @@ _build/sample.txt: .venv/book $(COURSE_SOURCES)
 	@mkdir -p _build
 	$(PY) -m autograder sample > $@.partial || { cat $@.partial; exit 1; }
 	@mv $@.partial $@
+
+# The pictures of README.md, which are committed.
+pictures: .venv/tests book sample
+	$(PY) -m assets.readme.pictures
 
 test: .venv/tests lint
 	$(PY) -m pip check

@@ -9,6 +9,8 @@ WRITTEN = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "CODE_OF_CONDUCT.md",
+    "paper",
     "index.md",
     "chapters",
     "solutions",
