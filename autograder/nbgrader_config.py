@@ -5,6 +5,7 @@ import sys
 import warnings
 from pathlib import Path
 
+import nbgrader
 from sqlalchemy.exc import SAWarning
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -38,3 +39,10 @@ c.Autograde.autograde_preprocessors = [
 
 # Feedback pages that are complete without a network.
 c.GenerateFeedback.exporter_class = "autograder.feedback.FeedbackPage"
+
+# The formgrader's pages: rubrics, formulas without a network, and nothing of a student's that runs.
+c.HTMLExporter.preprocessors = ["autograder.formgrader.MarkingPage"]
+c.HTMLExporter.extra_template_basedirs = [
+    str(Path(__file__).resolve().with_name("templates")),
+    str(Path(nbgrader.__file__).parent / "server_extensions" / "formgrader" / "templates"),
+]
