@@ -91,6 +91,25 @@ def test_the_guide_tells_every_command_of_ours():
     assert known <= told, known - told
 
 
+SPELLED = {"Three quarters of an hour": 0.75, "An hour and a half": 1.5, "An hour": 1.0}
+FILES = {"forward": "forward_pass", "backward": "backward_pass", "gradcheck": "gradient_check"}
+
+
+def test_hours_of_the_plans_are_those_of_the_chapters_and_notebooks():
+    """Each row adds up what the heads of its chapters and its notebook say, to the nearest hour."""
+    rows = re.findall(r"(?m)^\| .*\| (\d) \| (.*<ch-.*) \| `(\w+)` \| (\d) \|$", GUIDE.read_text(encoding="utf-8"))
+    assert [week for week, *_ in rows] == [*"12", *"1234", *"56"]
+    for _, read, write, hours in rows:
+        text = (ROOT / "autograder" / "assignments" / f"{write}.md").read_text(encoding="utf-8")
+        total = int(re.search(r"(?m)^minutes: (\d+)$", text)[1]) / 60
+        for label in re.findall(r"<ch-([\w-]+)>", read):
+            name = FILES.get(label, label.replace("-", "_"))
+            page = (ROOT / "chapters" / f"{name}.md").read_text(encoding="utf-8")
+            needs = re.search(r"(?m)^You need\n: (.*)$", page)[1]
+            total += next(value for words, value in SPELLED.items() if words in needs)
+        assert abs(total - int(hours)) <= 0.5, (write, total)
+
+
 def test_every_command_of_the_guide_runs(project):
     from autograder.sample.run import can_isolate
 
