@@ -1,5 +1,6 @@
 """The student's process: an IPython shell that runs cells and calls functions on request."""
 
+import ast
 import base64
 import builtins
 import io
@@ -12,19 +13,23 @@ import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import numpy as np
+from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.text import SList
+from traitlets import Type
 from traitlets.config import Config
 
 from . import policy, wire
 
 MAX_OUTPUT = 512 * 1024  # characters and base64 digits that one cell may put out
 _HERE = str(Path(__file__).parent)
+_PROMPTS = (">>>", "...:", "In [")  # which IPython takes from pasted code
 
 
 class OutOfTime(BaseException):
@@ -137,11 +142,47 @@ class Hook(DisplayHook):
         pass
 
 
+class Compiler(CachingCompiler):
+    """IPython's compiler; a cell that has been looked at need not be parsed again."""
+
+    _parsed: tuple[str, int, ast.AST] | None = None
+
+    def is_python(self, cell: str) -> bool:
+        """Tell whether a cell is plain Python, of more than a line, in which IPython looks for magics in vain."""
+        self._parsed = None
+        if "\n" not in cell.strip() or cell[0].isspace() or any(prompt in cell for prompt in _PROMPTS):
+            return False
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # IPython shall give them, with the cell's name
+            try:
+                self._parsed = cell, self.flags, self.ast_parse(cell)
+            except (SyntaxError, ValueError, MemoryError, RecursionError, Warning):
+                return False
+        return True
+
+    def ast_parse(self, source: str, filename: str = "<unknown>", symbol: str = "exec") -> ast.AST:
+        parsed, self._parsed = self._parsed, None
+        if parsed is not None and parsed[:2] == (source, self.flags) and symbol == "exec":
+            return parsed[2]
+        return super().ast_parse(source, filename, symbol)
+
+
 class RecordingShell(InteractiveShell):
     """An IPython shell without a terminal."""
 
     displayhook_class = Hook
     display_pub_class = Publisher
+    compiler_class = Type(Compiler)
+
+    def transform_cell(self, raw_cell: str) -> str:
+        """Leave plain Python as it is: to look for magics in it takes longer than most cells."""
+        cell = dedent(raw_cell if raw_cell.endswith("\n") else raw_cell + "\n")  # as IPython does
+        plain = not self.input_transformers_post and self.compile.is_python(cell)
+        return cell if plain else super().transform_cell(raw_cell)
+
+    def should_run_async(self, raw_cell: str, **known: Any) -> bool:
+        """Look closer only at a cell that could wait for something."""
+        return ("async" in raw_cell or "await" in raw_cell) and super().should_run_async(raw_cell, **known)
 
     def enable_gui(self, gui: str | None = None) -> None:
         """Do nothing: plots go into the outputs, whatever backend a notebook asks for."""

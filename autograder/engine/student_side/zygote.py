@@ -5,7 +5,6 @@ grader; the fork answers there with a descriptor by which the grader can end it 
 """
 
 import gc
-import io
 import os
 import signal
 import socket
@@ -19,7 +18,7 @@ from matplotlib import font_manager, mathtext
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from . import policy, student, wire
+from . import pictures, policy, student, wire
 
 _SECONDS = 30.0  # for each of an assignment's first cells
 
@@ -40,6 +39,7 @@ def serve(control: int, seccomp: int) -> None:
         with open(seccomp, "rb") as file:
             program = file.read()
     complaints = sys.stderr  # before the shell takes its place
+    pictures.install()
     zygote = _Zygote(requests, program, student.Shell(), complaints)
     _draw_once()
     _close_fonts()
@@ -54,7 +54,8 @@ def _draw_once() -> None:
     axis = figure.add_subplot(title="title", xlabel="label", xscale="log", xlim=(1e-16, 1e2))
     axis.plot([1e-8, 1.0], [0.25, -1.5], label="$x^2$")
     axis.legend()
-    FigureCanvasAgg(figure).print_figure(io.BytesIO(), bbox_inches="tight")
+    FigureCanvasAgg(figure)
+    pictures.print_figure(figure, base64=True)
 
 
 def _close_fonts() -> None:
