@@ -439,6 +439,7 @@ def test_an_agent_serves_several_batches_at_once_and_starts_again_when_it_was_ki
     agent._process.kill()
     agent._process.wait()
     answers.append(node.examine(kit, packed((Handed.of(todo[2]),))))
+    assert [answer for answer in answers if not answer.startswith(node.PAPERS)] == []
     papers = [paper for answer in answers for paper in unpacked(answer.removeprefix(node.PAPERS))]
     assert sorted(paper.student for paper in papers) == ["s0", "s1", "s2"]
     assert not [paper for paper in papers if paper.outcome.not_graded]
