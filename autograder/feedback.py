@@ -89,6 +89,7 @@ div.inner_cell, div.output_subarea { max-width: 100%; min-width: 0; }
 }
 @media print {
     .summary h2, .summary h3 { break-after: avoid; }
+    .highlight pre { white-space: pre-wrap; overflow-wrap: anywhere; }
     a[href]::after { content: none !important; }
 }
 """
