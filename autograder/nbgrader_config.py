@@ -46,3 +46,6 @@ c.HTMLExporter.extra_template_basedirs = [
     str(Path(__file__).resolve().with_name("templates")),
     str(Path(nbgrader.__file__).parent / "server_extensions" / "formgrader" / "templates"),
 ]
+
+# Feedback is released to those who handed in through the exchange; uploads to a learning platform know none.
+c.ExchangeFactory.release_feedback = "autograder.exchange.ReleaseFeedback"

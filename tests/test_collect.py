@@ -10,6 +10,7 @@ import pytest
 
 from autograder.__main__ import main
 from autograder.course import Course, Problem
+from autograder.nbgrader_runs import api
 from autograder.uploads.archives import File, Refused, files_of
 from autograder.uploads.collect import assignment_of, collect, table
 from autograder.uploads.names import upload_of
@@ -244,6 +245,29 @@ def test_an_assignment_is_told_by_its_record_its_cells_or_its_name(built_course)
 
 
 # ---- what is not safe ----
+
+
+@pytest.mark.filterwarnings("ignore:Passing unrecognized arguments:DeprecationWarning")  # both by nbgrader
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+def test_feedback_goes_through_the_exchange_to_those_who_handed_in_there(course, zipped, tmp_path):
+    exchange = tmp_path / "exchange"
+    exchange.mkdir(mode=0o777)
+    exchange.chmod(0o777)
+    course.config.Exchange.root = str(exchange)
+    collect(course, [zipped({"ada_11_1_forward.ipynb": notebook(), "zoe_12_2_forward.ipynb": notebook()})], Roster())
+    uploaded = [path.parent.name for path in course.submitted("forward")]
+    assert len(uploaded) == 2
+    for student in (*uploaded, "kim"):
+        feedback = course.root / "feedback" / student / "forward"
+        feedback.mkdir(parents=True)
+        (feedback / "forward.html").write_text(f"<p>for {student}</p>", encoding="utf-8")
+    (feedback / "timestamp.txt").write_text("2026-11-01 12:00:00 UTC", encoding="utf-8")
+    (feedback / "submission_secret.txt").write_text("known to kim", encoding="utf-8")
+    released = api(course).release_feedback("forward")
+    assert released["success"], released
+    assert all(f"{student} handed in elsewhere" in released["log"] for student in uploaded)
+    pages = list((exchange / course.course_id / "feedback").iterdir())
+    assert [page.read_text(encoding="utf-8") for page in pages] == ["<p>for kim</p>"]
 
 
 def refused(path):
