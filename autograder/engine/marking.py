@@ -6,8 +6,7 @@ from collections.abc import Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nbformat import NotebookNode
-from nbformat.v4 import new_output
+from nbformat import NotebookNode, from_dict
 from nbgrader.utils import is_grade, is_solution
 
 from autograder.bn_helper.calls import Call
@@ -163,8 +162,8 @@ def _marked(message: str, score: float, record: dict[str, Any] | None = None) ->
     """Return the outputs of a graded cell: the message, and the number that nbgrader reads."""
     data = {"text/plain": repr(score)} | ({VERDICT_TYPE: record} if record else {})
     return [
-        new_output("stream", name="stdout", text=message + "\n"),
-        new_output("execute_result", data=data, execution_count=None),
+        NotebookNode(output_type="stream", name="stdout", text=message + "\n"),
+        NotebookNode(output_type="execute_result", data=from_dict(data), metadata=NotebookNode(), execution_count=None),
     ]
 
 
