@@ -1,8 +1,9 @@
 """Write marks into the gradebook file of a learning platform, which the platform then imports.
 
 Canvas and Moodle know their students by numbers and names of their own. So each export starts from the file that the
-platform itself exports, keeps what identifies a student, and fills in the marks. Nothing is invented: a mark that is
-not given stays empty, for an empty field is left as it is by both platforms, while a 0 would count.
+platform itself exports, keeps what identifies a student, and fills in the marks. Nothing is invented and nothing lost:
+where no mark is given, what the platform exported stays, which is an empty field or a mark that somebody gave there. (To
+Canvas, an empty field in the place of a mark says that the mark is to be taken away. Moodle passes over empty fields.)
 """
 
 import csv
@@ -50,7 +51,8 @@ def as_canvas(found: list[Mark], gradebook: Path) -> str:
     for row in rows:
         if row["ID"] in roster.people:
             student = roster.people[row["ID"]].student
-            writer.writerow([*(row[column] for column in kept), *(_number(scores.get((student, n))) for n in names)])
+            given = (_number(scores.get((student, name))) or row.get(column, "") for name, column in columns.items())
+            writer.writerow([*(row[column] for column in kept), *given])
     return text.getvalue()
 
 

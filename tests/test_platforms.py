@@ -52,6 +52,12 @@ def test_canvas_gets_its_own_ids_its_own_columns_and_the_points_possible(file):
     ]
 
 
+def test_a_mark_that_stands_on_canvas_is_not_taken_away_where_none_is_given(file):
+    """Canvas takes an empty field in the place of a mark as the wish to remove it."""
+    (jane, joerg) = rows(as_canvas([mark("jdoe", None), mark("jmueller", None)], file(GRADEBOOK)))[2:4]
+    assert (jane[-1], joerg[-1]) == ("7", "")
+
+
 def test_a_zero_that_was_given_is_a_zero(file):
     assert rows(as_canvas([mark("jdoe", 0.0)], file(GRADEBOOK)))[2][-1] == "0"
 
