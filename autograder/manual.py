@@ -38,8 +38,8 @@ MANUAL = {
     ),
     "grade": Entry(
         "Grade a class: each submission runs in a jail, checks call its functions from outside.",
-        "submitted/*/ASSIGNMENT/, release/, source/",
-        "autograded/ and the gradebook; marks that you gave by hand stay",
+        "submitted/*/ASSIGNMENT/, release/, source/; with --scheduler they travel to a Dask cluster",
+        "autograded/ and the gradebook, always from this machine; marks that you gave by hand stay",
         "0; 1 if a submission was not graded, which leaves its marks as they are; 130 if interrupted",
         "python -m autograder grade forward --student ada --force",
     ),
