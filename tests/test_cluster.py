@@ -383,7 +383,7 @@ def test_a_batch_that_dask_gives_up_is_done_again(todo, monkeypatch):
         (node.REFUSED + b"node7: bubblewrap is missing", "A node of the cluster cannot grade. node7: bubblewrap"),
         (
             ModuleNotFoundError("No module named 'autograder'", name="autograder"),
-            "lacks autograder; start `dask worker`",
+            "lacks autograder; start `python -m dask worker`",
         ),
         (MemoryError("out of memory"), "failed \\(MemoryError: out of memory\\)"),
     ],
