@@ -86,8 +86,8 @@ def connected(address: str) -> Any:
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise Problem(
-            f"No Dask scheduler answers at {address} ({reason}); start one with `python -m dask scheduler`, and give the address "
-            "that it prints."
+            f"No Dask scheduler answers at {address} ({reason}); start one with `python -m dask scheduler`, "
+            "and give the address that it prints."
         ) from error
     if not is_private(client.scheduler.address):
         tell(
@@ -195,8 +195,8 @@ class _Run:
             answer = node.LOST
         except ModuleNotFoundError as error:
             raise Problem(
-                f"A worker of {self.address} lacks {error.name}; start `python -m dask worker` in a copy of this project's "
-                "folder, with the packages of its requirements.txt."
+                f"A worker of {self.address} lacks {error.name}; start `python -m dask worker` in a copy of this "
+                "project's folder, with the packages of its requirements.txt."
             ) from error
         except (Exception, asyncio.CancelledError) as error:
             if future.status != "error":
