@@ -64,6 +64,7 @@ def write_feedback(course: Course, assignment: str, *, force: bool = False, work
     if not found:
         raise Problem(f"Nothing is graded; run `python -m autograder grade {assignment}` first.")
     held(course, assignment)  # a gradebook that cannot be read is told once, and not for every page
+    (course.root / "feedback").mkdir(exist_ok=True)  # a folder that takes nothing is told once, too
     shares = min(workers or cores(), len(found))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of threads: those of the numerical library wait for work

@@ -2,8 +2,8 @@
 
 Canvas and Moodle know their students by numbers and names of their own. So each export starts from the file that the
 platform itself exports, keeps what identifies a student, and fills in the marks. Nothing is invented and nothing lost:
-where no mark is given, what the platform exported stays, which is an empty field or a mark that somebody gave there. (To
-Canvas, an empty field in the place of a mark says that the mark is to be taken away. Moodle passes over empty fields.)
+where no mark is given, what the platform exported stays: an empty field, or a mark that somebody gave there. (To
+Canvas, an empty field in the place of a mark says that the mark is to be taken away. Moodle passes over empty ones.)
 """
 
 import csv

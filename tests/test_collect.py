@@ -2,9 +2,10 @@
 
 import io
 import json
+import os
 import stat
 import zipfile
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -363,3 +364,32 @@ def test_a_roster_that_cannot_be_read_is_one_sentence_without_a_number_of_the_sy
         with pytest.raises(Problem, match=told) as raised:
             read_roster(tmp_path / name)
         assert "Errno" not in str(raised.value)
+
+
+def test_what_cannot_be_read_is_told_and_keeps_nobody_else_back(tmp_path, monkeypatch):
+    for student in ("ann", "bo", "cy"):
+        (tmp_path / student).mkdir()
+        (tmp_path / student / "forward.ipynb").write_bytes(notebook())
+    closed, read = tmp_path / "cy", Path.read_bytes
+    walk = os.walk
+
+    def walked(folder, onerror):
+        for here, folders, files in walk(folder):
+            if Path(here) == closed:
+                onerror(PermissionError(13, "Permission denied", here))
+            else:
+                yield here, folders, files
+
+    def refused(path):
+        if path.parent.name == "bo":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(os, "walk", walked)
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    found = {file.path.as_posix(): getattr(file, "why", "") for file in files_of(tmp_path)}
+    assert found == {
+        "cy": "the folder cannot be read (Permission denied)",
+        "ann/forward.ipynb": "",
+        "bo/forward.ipynb": "it cannot be read (Permission denied)",
+    }

@@ -1,6 +1,7 @@
 """Read the files of an upload: a folder, a zip, a zip in a zip. What is not safe to unpack is refused and told."""
 
 import io
+import os
 import stat
 import zipfile
 import zlib
@@ -82,7 +83,14 @@ class _Room:
 
 
 def _of_folder(folder: Path, room: _Room) -> Iterator[File | Refused]:
-    for path in sorted(folder.rglob("*")):
+    found: list[Path] = []
+    closed: list[OSError] = []
+    for here, folders, files in os.walk(folder, onerror=closed.append):
+        found += [Path(here, name) for name in (*files, *folders)]
+    for error in closed:
+        name = PurePosixPath(Path(error.filename).relative_to(folder).as_posix())
+        yield Refused(name, f"the folder cannot be read ({error.strerror})")
+    for path in sorted(found):
         name = PurePosixPath(path.relative_to(folder).as_posix())
         if path.is_dir() and not path.is_symlink():
             continue
@@ -94,8 +102,12 @@ def _of_folder(folder: Path, room: _Room) -> Iterator[File | Refused]:
         if why:
             yield Refused(name, why)
             continue
-        file = File(name, path.read_bytes(), datetime.fromtimestamp(told.st_mtime, UTC))
-        yield from _opened(file, room, depth=0)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            yield Refused(name, f"it cannot be read ({error.strerror})")
+            continue
+        yield from _opened(File(name, content, datetime.fromtimestamp(told.st_mtime, UTC)), room, depth=0)
 
 
 def _of_zip(archive: zipfile.ZipFile, within: PurePosixPath, room: _Room, depth: int) -> Iterator[File | Refused]:
