@@ -371,3 +371,7 @@ def test_a_release_that_is_damaged_is_one_sentence(course, tmp_path, capsys):
     (other.release("forward") / "forward.ipynb").write_text("no notebook")
     assert main(["report", "forward", "--course", str(other.root)]) == 1
     assert "cannot be read; build it again: python -m autograder build forward." in capsys.readouterr().err
+
+
+def test_a_page_without_names_does_not_take_the_place_of_one_with_names(course):
+    assert write_report(course, "forward") != write_report(course, "forward", anonymous=True)

@@ -42,7 +42,7 @@ _ODD = "Something about the file or its cells was odd; `grade` says what."
 
 
 def write_report(course: Course, assignment: str, *, anonymous: bool = False, similar: bool = True) -> Path:
-    """Write the report on a class to `reports/<assignment>.html` in the course folder.
+    """Write the report on a class to `reports/` in the course folder; one without names has a name of its own.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def write_report(course: Course, assignment: str, *, anonymous: bool = False, si
         If there is no such assignment, or nothing of it is graded.
     """
     found = of_class.read_class(course, assignment, anonymous)
-    target = course.root / "reports" / f"{assignment}.html"
+    target = course.root / "reports" / f"{assignment}{'-anonymous' if anonymous else ''}.html"
     groups = similarity.shared(course, found) if similar else None
     html = page(found, groups, anonymous=anonymous, link=_links(course))
     target.parent.mkdir(parents=True, exist_ok=True)
