@@ -296,6 +296,17 @@ def printed(notebook, part):
     return check(notebook, part).locator(".jp-OutputArea").text_content()
 
 
+def test_what_the_guide_takes_out_of_a_students_menus_is_gone(student):
+    menu = student.page.locator(".lm-Menu")
+    with student.step("opens-the-menu"):
+        student.menu("Nbgrader")
+        menu.get_by_text("Assignment List").wait_for()
+        entries = menu.locator(".lm-Menu-itemLabel:visible").all_inner_texts()
+    student.page.keyboard.press("Escape")
+    menu.wait_for(state="detached")
+    assert [entry for entry in entries if entry] == ["Assignment List"]
+
+
 def test_a_mistake_is_named_in_the_notebook(mistaken):
     assert "when the variance divides by N - 1 instead of N" in mistaken["train"]
     assert "Read: The forward pass" in mistaken["train"]
@@ -332,6 +343,7 @@ def test_the_feedback_comes_back_with_the_mark_and_the_comment(returned, feedbac
     summary = feedback.locator(".summary").inner_text()
     assert "22 of 24 marks" in summary
     assert "explain-gamma-beta: 2 of 4" in summary
+    assert feedback.get_by_text("For the grader").count() == 0
     comment = feedback.get_by_text("What does the bias")
     assert "Questions 1 and 2 are answered" in comment.inner_text()
     assert comment.locator("math").count() == 1
