@@ -53,7 +53,7 @@ MANUAL = {
     "report": Entry(
         "Write one page about a class: marks, misconceptions to teach from, which checks separate, what to look at.",
         "autograded/*/ASSIGNMENT/ and the gradebook; release/ and source/ as the baseline of what is rare",
-        "reports/ASSIGNMENT.html, or ASSIGNMENT-anonymous.html, that asks for nothing from outside; its path is printed",
+        "reports/ASSIGNMENT.html or ASSIGNMENT-anonymous.html, which ask for nothing from outside; the path is printed",
         "0; 1 if nothing is graded",
         "python -m autograder report forward --anonymous",
     ),
