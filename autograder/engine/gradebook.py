@@ -30,7 +30,20 @@ from nbgrader.api import (
 )
 from nbgrader.preprocessors import AssignLatePenalties
 from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution, is_task
-from sqlalchemy import Connection, Engine, bindparam, case, create_engine, event, func, insert, make_url, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    bindparam,
+    case,
+    create_engine,
+    event,
+    func,
+    insert,
+    inspect,
+    make_url,
+    select,
+    update,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from autograder.course import Course, Problem
@@ -94,8 +107,8 @@ class Held:
 
 def held(course: Course, assignment: str) -> dict[str, Held]:
     """Read what the gradebook holds of an assignment, by student."""
-    database = make_url(course.gradebook_url).database
-    if course.gradebook_url.startswith("sqlite") and not (database and Path(database).is_file()):
+    database, in_file = make_url(course.gradebook_url).database, course.gradebook_url.startswith("sqlite")
+    if in_file and not (database and Path(database).is_file()):
         return {}
     grades, cells = Grade.__table__, GradeCell.__table__
     most = func.coalesce(cells.c.max_score, 0.0)
@@ -115,6 +128,8 @@ def held(course: Course, assignment: str) -> dict[str, Held]:
     engine = create_engine(course.gradebook_url)
     try:
         with engine.connect() as connection:
+            if not in_file and not inspect(connection).has_table(submitted.name):
+                return {}  # a database that a server has made, and nbgrader not yet filled
             rows = connection.execute(query.where(Assignment.__table__.c.name == assignment))
             return {student: Held(*map(float, numbers)) for student, *numbers in rows}
     except DBAPIError as error:
