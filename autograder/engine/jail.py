@@ -29,6 +29,9 @@ _START_SECONDS = 60.0
 _PROGRAM = """
 import sys
 sys.path[:0] = sys.argv[1:3]
+from student_side import policy
+if int(sys.argv[4]) >= 0:
+    policy.begin_processes()
 from student_side import zygote
 del sys.path[0]
 zygote.serve(int(sys.argv[3]), int(sys.argv[4]))

@@ -16,6 +16,7 @@ import resource
 import struct
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 WORK = "/work"
@@ -163,18 +164,63 @@ def seccomp_program() -> bytes:
         library.seccomp_release(context)
 
 
-# What each fork does before it runs a line of a student's
+# What the warm process does before it loads anything
 
 
-def separate() -> None:
-    """Enter namespaces of one's own: users, processes, mounts, messages, network, host name. Fork after it.
+def begin_processes() -> None:
+    """Go on as the first process of a namespace, and in a user namespace, in which more of both can be made.
+
+    So a submission takes one fork. What is forked has the rights that this takes until it enters a user namespace of
+    its own, which is the first thing that it does.
 
     Raises
     ------
     PolicyFailure
     """
-    spaces = _CLONE_NEWUSER | _CLONE_NEWPID | _CLONE_NEWNS | _CLONE_NEWIPC | _CLONE_NEWNET | _CLONE_NEWUTS
+    _check(_libc().unshare(_CLONE_NEWUSER | _CLONE_NEWPID), "namespaces")
+    _become_nobody()
+    first = os.fork()
+    if first:
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(first, 0)[1]) != 0)
+
+
+def fork_apart() -> int:
+    """Fork as `os.fork` does, into a namespace of processes of its own; see `begin_processes`.
+
+    Raises
+    ------
+    PolicyFailure
+    """
+    libc = _libc()
+    home = os.open("/proc/self/ns/pid", os.O_RDONLY)
+    try:
+        _check(libc.unshare(_CLONE_NEWPID), "namespaces of processes")
+        child = os.fork()
+        if child:
+            _check(libc.setns(home, _CLONE_NEWPID), "namespaces of processes")
+    finally:
+        os.close(home)
+    return child
+
+
+# What each fork does before it runs a line of a student's
+
+
+def separate() -> None:
+    """Enter namespaces of one's own: users, mounts, messages, network, host name; `fork_apart` has seen to processes.
+
+    Raises
+    ------
+    PolicyFailure
+    """
+    _limit_process_ids()
+    spaces = _CLONE_NEWUSER | _CLONE_NEWNS | _CLONE_NEWIPC | _CLONE_NEWNET | _CLONE_NEWUTS
     _check(_libc().unshare(spaces), "namespaces")
+    _become_nobody()
+
+
+def _become_nobody() -> None:
+    """Take the one user that there is in a new namespace."""
     for name, text in (("setgroups", "deny"), ("uid_map", f"{NOBODY} {NOBODY} 1"), ("gid_map", f"{NOBODY} {NOBODY} 1")):
         with open(f"/proc/self/{name}", "w") as file:
             file.write(text)
@@ -194,7 +240,6 @@ def confine(seccomp: bytes) -> None:
     """
     libc = _libc()
     _check(libc.mount(b"none", b"/", None, _MS_PRIVATE | _MS_REC, None), "private mounts")
-    _limit_process_ids()
     _mount_tmpfs(WORK, WORK_BYTES)
     _mount_tmpfs("/tmp", TMP_BYTES)
     _mount_tmpfs("/dev/shm", 1 << 20)
@@ -217,6 +262,7 @@ def limit() -> None:
         resource.setrlimit(kind, (most, most))
 
 
+@cache
 def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass, field, replace
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 import matplotlib.pyplot  # noqa: F401 - loaded here once for every fork
 import numpy  # noqa: F401
@@ -81,18 +81,28 @@ class _Zygote:
     files: dict[str, bytes] = field(default_factory=dict)
 
     def serve(self) -> NoReturn:
+        signal.signal(signal.SIGCHLD, _reap)
         while True:
             asked, descriptors, _, _ = socket.recv_fds(self.requests, 4096, 2)
             if not descriptors:
                 os._exit(0)
-            _reap()
+            if asked != b"open" and self.program is not None:
+                try:
+                    self._begin(socket.socket(fileno=descriptors[0]), asked.decode())
+                except Exception as error:
+                    _say(error, self.complaints)
+                    os._exit(1)
+                continue
             if os.fork() == 0:
-                self.requests.close()
                 with _last_words(self.complaints):
+                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                    sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors]
                     if asked == b"open":
-                        self._open(*(socket.socket(fileno=descriptor) for descriptor in descriptors))
-                    connection = socket.socket(fileno=descriptors[0])
-                    self._begin(connection, asked.decode())
+                        self.requests.close()
+                        self._open(*sockets)
+                    os.setsid()
+                    os.waitpid(self._begin(sockets[0], asked.decode()), 0)
+                    os.killpg(0, signal.SIGKILL)  # what it started and left behind
             for descriptor in descriptors:
                 os.close(descriptor)
 
@@ -119,20 +129,19 @@ class _Zygote:
         replace(self, requests=requests, files=opening["files"]).serve()
         raise AssertionError
 
-    def _begin(self, connection: socket.socket, folder: str) -> None:
-        """Fork the submission's first process, hand out the descriptor that ends it, and wait for its end."""
-        if self.program is not None:
-            policy.separate()
-        else:
-            os.setsid()
+    def _begin(self, connection: socket.socket, folder: str) -> int:
+        """Fork the submission's first process, and hand out the descriptor that ends it."""
         go, gone = os.pipe()
-        first = os.fork()
+        first = os.fork() if self.program is None else policy.fork_apart()
         if first == 0:
-            os.close(gone)
-            os.read(go, 1)  # the grader must hold the means to end it before anything runs
-            os.close(go)
             with _last_words(self.complaints):
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                self.requests.close()
+                os.close(gone)
+                os.read(go, 1)  # the grader must hold the means to end it before anything runs
+                os.close(go)
                 if self.program is not None:
+                    policy.separate()
                     os.setsid()  # a signal to one's own process group reaches nobody else
                     policy.confine(self.program)
                 else:
@@ -140,13 +149,13 @@ class _Zygote:
                     os.chdir(folder)
                 _close_complaints()
                 student.serve(connection, self.shell, self.files)
-        socket.send_fds(connection, [str(os.getpid()).encode()], [os.pidfd_open(first)])
+        end = os.pidfd_open(first)
+        socket.send_fds(connection, [str(os.getpid()).encode()], [end])
         connection.close()
         os.write(gone, b"!")
-        os.waitpid(first, 0)
-        if self.program is None:
-            os.killpg(0, signal.SIGKILL)  # what it started and left behind
-        os._exit(0)
+        for descriptor in (end, go, gone):
+            os.close(descriptor)
+        return first
 
 
 class _last_words:  # noqa: N801 - reads as a statement
@@ -160,8 +169,12 @@ class _last_words:  # noqa: N801 - reads as a statement
 
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
         if error is not None:
-            print(f"{type(error).__name__}: {error}", file=self.complaints, flush=True)
+            _say(error, self.complaints)
         os._exit(1)
+
+
+def _say(error: BaseException, complaints: TextIO) -> None:
+    print(f"{type(error).__name__}: {error}", file=complaints, flush=True)
 
 
 def _close_complaints() -> None:
@@ -171,7 +184,7 @@ def _close_complaints() -> None:
     os.close(nowhere)
 
 
-def _reap() -> None:
+def _reap(*_: Any) -> None:
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
