@@ -347,6 +347,16 @@ CELLS = st.dictionaries(
 )
 
 
+def outcome(path, small):
+    """Return what is read, as a whole or piece by piece, or why it is refused."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "_SMALL", small)
+        try:
+            return json.dumps(read_notebook(path), sort_keys=True)
+        except Problem as problem:
+            return str(problem)
+
+
 @settings(max_examples=200, deadline=None, derandomize=True, database=None)
 @given(
     content=st.binary(max_size=60)
@@ -359,6 +369,17 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, content):
         read_notebook(path)
     except Problem:
         refusal(path)
+    assert outcome(path, small=1000) == outcome(path, small=0)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b'{"cells": [{"source": "a", "source": "b"}], "cells": [{}]}', b'{"cells": [{"source": "\\ud800\t"}]}\0'],
+    ids=["keys that stand there twice", "half a character, a tab and zeros"],
+)
+def test_it_is_all_the_same_whether_a_file_is_loaded_as_a_whole(path, content):
+    lay(path, content)
+    assert outcome(path, small=1000) == outcome(path, small=0)
 
 
 @settings(max_examples=200, deadline=None, derandomize=True, database=None)
@@ -373,6 +394,7 @@ def test_any_list_of_cells_is_read(tmp_path_factory, cells, others):
     json.dumps(read).encode()
     assert all(cell.source.encode() is not None for cell in read.cells)
     assert all(sentence.endswith(".") and "\n" not in sentence for sentence in oddities)
+    assert outcome(path, small=10**6) == outcome(path, small=0)
 
 
 IDS = {"setup", "f", "f-value"}

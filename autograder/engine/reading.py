@@ -23,6 +23,7 @@ LONGEST_TEXT = 1_000_000  # characters of one cell
 MOST_CELLS = 10_000
 MOST_STEPS = 3_000_000  # brackets passed over and values read; bounds the time that a hostile file can take
 MOST_CANDIDATES = 20
+_SMALL = 1_000_000  # bytes of a notebook that is loaded as a whole
 _LONGEST_VALUE = 8 * LONGEST_TEXT  # bytes of a text or picture in JSON, with its escapes
 _LONGEST_NAME = 200
 
@@ -97,7 +98,7 @@ def read_notebook(path: Path) -> tuple[NotebookNode, list[str]]:
     content, oddities = _as_utf8(_content(path))
     if re.fullmatch(rb"[\0\s]*+", content):
         raise Problem(f"{path} is empty; ask for the notebook again.")
-    scan = _Scan(path, content)
+    scan = _tree(path, content) or _Scan(path, content)
     if scan.peek() != b"{":
         raise Problem(f"{path} is no notebook, whatever its name says; ask for it again.")
     reader = _Cells(scan)
@@ -369,10 +370,68 @@ class _Scan:
         return Problem(f"{self.path} is damaged in line {line}, where it is no valid JSON; ask for it again.")
 
 
+class _Tree:
+    """Reads what was loaded as a whole, in the same way."""
+
+    recoded = False
+
+    def __init__(self, path: Path, root: Any) -> None:
+        self.path = path
+        self._next = root
+
+    def peek(self) -> bytes:
+        """Return the byte with which the next value begins in JSON; any other than a bracket is as good as none."""
+        return b"{" if isinstance(self._next, dict) else b"[" if isinstance(self._next, list) else b" "
+
+    def at_end(self) -> bool:
+        return True
+
+    def members(self) -> Iterator[str]:
+        for key, self._next in self._next.items():  # noqa: B020 - that is how it goes on
+            yield key
+
+    def elements(self) -> Iterator[None]:
+        for self._next in self._next:  # noqa: B020
+            yield
+
+    def skip(self) -> int:
+        return 0
+
+    def value(self) -> Any:
+        return self._next
+
+    def at(self, *keys: str) -> Any:
+        found = self._next
+        for key in keys:
+            found = found.get(key) if isinstance(found, dict) else None
+        return found
+
+
+class _Repeated(ValueError):
+    """A key stands in an object twice."""
+
+
+def _tree(path: Path, content: bytes) -> _Tree | None:
+    """Load a notebook of the usual size as a whole, which is ten times as fast; None if anything is odd about it."""
+    if len(content) > _SMALL:
+        return None
+    try:
+        return _Tree(path, json.loads(content.decode("utf-8"), strict=False, object_pairs_hook=_object))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _Repeated
+    return found
+
+
 class _Cells:
     """Collects the cells of a notebook, and what is odd about them."""
 
-    def __init__(self, scan: _Scan) -> None:
+    def __init__(self, scan: "_Scan | _Tree") -> None:
         self.found: list[NotebookNode] = []
         self._scan = scan
         self._number = 0
