@@ -53,7 +53,7 @@ def gradient_shapes(call: Call, probe: Probe) -> Notes:
 def _depends(call: Call, probe: Probe) -> Notes:
     """Note whether dx depends on x, so that nothing is earned by an answer that is always the same."""
     first, second = (_gradient(call, _mixed(probe), x, probe.df, probe.h)[0] for x in (probe.x, probe.x_next))
-    different = first.shape == second.shape == probe.x.shape and bool(np.abs(first - second).max() > 1e-3)
+    different = first.shape == second.shape == probe.x.shape and bool(np.abs(first - second).max() > 1e-6)
     return {"dx depends on x": different}
 
 
