@@ -9,6 +9,7 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograder.__main__ import main
+from autograder.builder.build import build
 from autograder.course import Course, Problem
 from autograder.engine.pipeline import Submission, flag_ungraded
 from autograder.export import as_csv, as_json, marks
@@ -107,3 +108,11 @@ def test_to_a_platform_a_mark_of_which_a_part_waits_is_empty_unless_it_is_asked_
     assert "Left empty (or --unfinished), waiting for marks by hand: ada." in told.err
     assert main([*asked, "--unfinished"]) == 0
     assert [row["forward"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))] == ["24", "20", "0", ""]
+
+
+def test_a_damaged_gradebook_costs_no_release(course, tmp_path):
+    other = Course(shutil.copytree(course.root, tmp_path / "course"))
+    (other.root / "gradebook.db").write_text("no gradebook")
+    with pytest.raises(Problem, match="cannot be read: file is not a database"):
+        build(other, ["forward"])
+    assert (other.release("forward") / "forward.ipynb").is_file()
