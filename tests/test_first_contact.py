@@ -1,6 +1,7 @@
 """What somebody sees who comes to the repository for the first time leads somewhere, and is true of this version."""
 
 import re
+import subprocess
 import tomllib
 
 import pytest
@@ -73,3 +74,13 @@ def test_paper_cites_what_it_lists_and_lists_what_it_cites():
     assert {author["affiliation"] for author in authors["authors"]} == {
         place["index"] for place in authors["affiliations"]
     }
+
+
+def test_nothing_of_a_real_course_can_be_committed_by_accident():
+    """What commands write into the course folder holds students' work, marks or the secret."""
+    written = ["submitted", "collected", "autograded", "feedback", "reports", "bundles", "source", "release"]
+    names = [f"autograder/{name}" for name in (*(f"{name}/x/y" for name in written), "gradebook.db", "secret")]
+    done = subprocess.run(["git", "check-ignore", *names], cwd=ROOT, capture_output=True, text=True)
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is no clone")
+    assert done.stdout.split() == names
