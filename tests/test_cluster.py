@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,8 +24,11 @@ from autograder.__main__ import main
 from autograder.cluster import home, node
 from autograder.cluster.parcel import Handed, Kit, packed, unpacked
 from autograder.course import Course, Problem
+from autograder.engine.files import work_files
 from autograder.engine.gradebook import Marks
+from autograder.engine.jail import Jail
 from autograder.engine.pipeline import Grader, Outcome, Paper, Submission, submissions
+from autograder.engine.reading import find_notebook
 
 FILES = ROOT / "autograder" / "cluster"
 WRONG = Case("wrong", "", {"batchnorm_forward": RIGHT_FORWARD.replace("+ eps", "")})
@@ -120,6 +124,15 @@ def command(course, *options):
 # ---- a cluster ----
 
 
+def encrypted(folder):
+    """Make a certificate, and Dask's settings for it; return the environment that uses them."""
+    if shutil.which("openssl") is None:
+        missing("openssl", "sudo apt-get install openssl")
+    run = subprocess.run([FILES / "encrypt.sh", folder], capture_output=True, text=True, check=True)
+    variable, _, path = run.stdout.strip().removeprefix("export ").partition("=")
+    return {**os.environ, variable: path, "OPENBLAS_NUM_THREADS": "1"}
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """Lay out what the image of a node holds: nothing else of the project is there."""
@@ -144,9 +157,7 @@ class Deployment:
     running: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        run = subprocess.run([FILES / "encrypt.sh", self.folder / "links"], capture_output=True, text=True, check=True)
-        variable, _, path = run.stdout.strip().removeprefix("export ").partition("=")
-        self.environment = {**os.environ, variable: path, "OPENBLAS_NUM_THREADS": "1"}
+        self.environment = encrypted(self.folder / "links")
         self.start("scheduler", "--host", "tls://127.0.0.1", "--port", "0", "--scheduler-file", self.folder / "file")
         until(lambda: self.told("file"))
         self.address = json.loads(self.told("file"))["address"]
@@ -345,7 +356,7 @@ class Client:
 
 def papers_by(answer, todo):
     client = Client(answer)
-    return client, list(home._Run(client, "the cluster", b"", home.deque(todo)).papers())
+    return client, list(home._Run(client, "the cluster", b"", deque(todo)).papers())
 
 
 def graded(students):
@@ -446,9 +457,6 @@ def test_an_agent_serves_several_batches_at_once_and_starts_again_when_it_was_ki
 
 
 def test_a_submission_lies_on_a_node_as_it_lies_at_home(course, tmp_path):
-    from autograder.engine.files import work_files
-    from autograder.engine.jail import Jail
-
     grader = Grader(course, "forward", Jail())
     for submission in submissions(course, "forward"):
         laid = Handed.of(submission).lay_out(course, "forward", tmp_path)
@@ -456,9 +464,7 @@ def test_a_submission_lies_on_a_node_as_it_lies_at_home(course, tmp_path):
         both = []
         for one in (submission, laid):
             try:
-                path, odd = __import__("autograder.engine.reading", fromlist=["x"]).find_notebook(
-                    one.folder, "forward", grader._grade_ids()
-                )
+                path, odd = find_notebook(one.folder, "forward", grader._grade_ids())
                 both.append((path.name, odd, grader.read(path), work_files(one.folder, Path("none"))))
             except Problem as problem:
                 both.append(str(problem).replace(str(tmp_path), str(course.root / "submitted")))
@@ -503,12 +509,11 @@ def test_the_manifest_for_kubernetes_is_consistent():
 
 
 def test_the_jobs_of_slurm_run_workers_of_this_project_over_encrypted_links(tmp_path):
-    subprocess.run([FILES / "encrypt.sh", tmp_path], capture_output=True, check=True)
     options = ("--dry-run", "--cores", "16", "--memory", "32GB", "--walltime", "02:00:00", "--queue", "short")
     script = subprocess.run(
         [sys.executable, "-W", "error", "-m", "autograder.cluster.slurm", *options, "--sbatch=--exclusive"],
         cwd=ROOT,
-        env={**os.environ, "DASK_CONFIG": str(tmp_path / "dask.yaml")},
+        env=encrypted(tmp_path),
         capture_output=True,
         text=True,
         check=True,
