@@ -28,6 +28,10 @@ _BEGIN, _END = "### BEGIN SOLUTION", "### END SOLUTION"
 class MarkingPage(Preprocessor):
     """Makes a graded notebook ready for the formgrader's page; what else is exported stays as it is."""
 
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self._known: dict[tuple[str, bool], str | None] = {}  # formulas of the pages before are those of the next
+
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         if "submission_id" not in resources:
             return nb, resources
@@ -46,7 +50,7 @@ class MarkingPage(Preprocessor):
             elif cell.cell_type == "code":
                 cell.outputs = [output for output in cell.outputs if VERDICT_TYPE not in output.get("data", {})]
                 texts += [(o.data, "text/html", _rich(o.data)) for o in cell.outputs if "data" in o]
-        set_formulas([page for _, _, page in texts], {})
+        set_formulas([page for _, _, page in texts], self._known)
         for place, name, page in texts:
             if name == "source":
                 # One line is one block of HTML, which Markdown leaves alone.

@@ -135,14 +135,25 @@ class Screen:
         try:
             yield
             if look_at is not None:
-                look_at.scroll_into_view_if_needed()
-                expect(look_at).to_be_in_viewport(timeout=1000 * SECONDS)
+                self.look_at(look_at)
             self.page.evaluate(_PAINTED)
         except BaseException as error:
             error.add_note(f"what the {self.name} saw: {picture}")
             raise
         finally:
             self.page.screenshot(path=picture, animations="disabled")
+
+    def look_at(self, place):
+        """Scroll until a place is in sight, as often as the page itself scrolls away."""
+        end = time.monotonic() + SECONDS
+        while True:
+            place.scroll_into_view_if_needed()
+            self.page.evaluate(_PAINTED)
+            try:
+                return expect(place).to_be_in_viewport(timeout=1000)
+            except AssertionError:
+                if time.monotonic() > end:
+                    raise
 
     def menu(self, *names):
         for name in names:
@@ -159,12 +170,17 @@ class Screen:
     def cell(self, notebook, text):
         """Find a cell by its text, also where the notebook has not drawn it yet."""
         cell = notebook.locator(".jp-Cell").filter(has_text=text).first
-        cell.scroll_into_view_if_needed()
+        self.look_at(cell)
         return cell
+
+    def write_in(self, cell, where):
+        """Put the cursor somewhere into a cell of code."""
+        where.click()
+        expect(cell.locator(".cm-content")).to_be_focused(timeout=1000 * SECONDS)
 
     def paste(self, cell, text):
         """Replace the text of a cell by the clipboard's."""
-        cell.locator(".cm-content").click()
+        self.write_in(cell, cell.locator(".cm-content"))
         self.page.evaluate("text => navigator.clipboard.writeText(text)", text)
         self.page.keyboard.press("ControlOrMeta+a")
         self.page.keyboard.press("ControlOrMeta+v")
@@ -174,7 +190,7 @@ class Screen:
         """Clear what is there, start the kernel anew, run all cells, and wait for the last."""
         last = notebook.locator(".jp-CodeCell .jp-InputPrompt").last
         self.menu("Edit", "Clear Outputs of All Cells")
-        expect(last).to_have_text("[ ]:")
+        expect(last).to_have_text("[ ]:", timeout=1000 * SECONDS)
         self.menu("Run", "Restart Kernel and Run All Cells…")
         self.page.get_by_role("button", name="Confirm Kernel Restart").click()
         expect(last).to_have_text(re.compile(r"\[\d+\]:"), timeout=1000 * SECONDS)
@@ -185,6 +201,11 @@ class Screen:
         expect(self.page.locator("#jp-main-dock-panel .jp-mod-dirty")).to_have_count(0, timeout=1000 * SECONDS)
 
     def validate(self, notebook):
-        """Press Validate; return what its dialog says."""
-        notebook.locator(".jp-NotebookPanel-toolbar").get_by_text("Validate", exact=True).click()
-        return self.page.locator(".nbgrader-SuccessDialog, .nbgrader-ErrorDialog")
+        """Press Validate; return what the dialog says."""
+        with self.step("validates"):
+            notebook.locator(".jp-NotebookPanel-toolbar").get_by_text("Validate", exact=True).click()
+            dialog = self.page.locator(".nbgrader-SuccessDialog, .nbgrader-ErrorDialog")
+            said = dialog.inner_text()
+        dialog.get_by_role("button").click()
+        dialog.wait_for(state="detached")
+        return said
