@@ -304,7 +304,9 @@ class _Page:
     def _submitted_notebooks(self, submissions: dict[str, str]) -> dict[tuple[str, str], dict[str, Any]]:
         """Return the rows by student and notebook."""
         table = SubmittedNotebook.__table__
-        rows = self._connection.execute(select(table).where(table.c.assignment_id.in_(list(submissions))))
+        # The notebook, too, for the table's index begins with it.
+        ours = table.c.notebook_id.in_(self._notebooks), table.c.assignment_id.in_(list(submissions))
+        rows = self._connection.execute(select(table).where(*ours))
         found = {(submissions[row.assignment_id], row.notebook_id): dict(row._mapping) for row in rows}
         new = []
         for submission, student in submissions.items():
@@ -323,10 +325,9 @@ class _Page:
         table = kind.__table__
         names = {cell: name for name, (cell, _) in cells.items()}
         students = {row["id"]: student for (student, _), row in notebooks.items()}
-        rows = self._connection.execute(select(table).where(table.c.notebook_id.in_(list(students))))
-        found = {
-            (students[row.notebook_id], names[row.cell_id]): dict(row._mapping) for row in rows if row.cell_id in names
-        }
+        ours = table.c.cell_id.in_(list(names)), table.c.notebook_id.in_(list(students))  # in the index's order
+        rows = self._connection.execute(select(table).where(*ours))
+        found = {(students[row.notebook_id], names[row.cell_id]): dict(row._mapping) for row in rows}
         empty = {column.name: None for column in table.columns} | (
             {"needs_manual_grade": True} if kind is Grade else {}
         )
