@@ -2,9 +2,10 @@
 
     python -m benchmarks.scale [--classes 10 50] [--writes 5000] [--postgresql URL]
 
-Three things are measured. A class is graded by this machine's workers, and again by a Dask cluster of as many threads
-on this machine: what it costs on a node, and what it costs at home. What travels and what stays on the disk is
-weighed. Last the writer works alone, on papers that are there already, for as many students as `--writes` says.
+A class is graded by this machine's workers, and again by a Dask cluster of as many threads on this machine: what it
+costs on a node. What travels and what stays on the disk is weighed; how long it takes to pack and to unpack is what it
+costs at home, beside the writer, which works alone on papers that are there already, for as many students as
+`--writes` says.
 """
 
 import argparse
@@ -22,29 +23,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from autograder.builder.build import build
-from autograder.cluster.parcel import Handed, Kit, packed
+from autograder.cluster.parcel import Handed, Kit, packed, unpacked
 from autograder.course import Course
 from autograder.engine.gradebook import Ledger
-from autograder.engine.pipeline import Paper, file_papers, submissions
+from autograder.engine.pipeline import Paper, Submission, file_papers, submissions
 from autograder.engine.pool import Pool, cores
 from benchmarks.speed import ASSIGNMENT, ROOT, _machine, graded, make_class, timed
 
 RESULT = Path(__file__).with_suffix(".md")
 CLASS = 100_000
 BATCH = 50
-_HOME = """
-import sys, time
-from autograder.__main__ import main
-status = main(sys.argv[1:])
-print("cpu", time.process_time())
-sys.exit(status)
-"""
+_REPEATS = 5
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Bytes of one submission."""
+    """Bytes of one submission, and seconds of CPU in which they are read and packed, and unpacked."""
 
+    packing: float
+    unpacking: float
     submitted: float
     sent: float
     returned: float
@@ -56,17 +53,33 @@ def weigh(course: Course) -> tuple[Weights, list[Paper]]:
     """Examine a class, and weigh what travels and what is kept of it."""
     todo = list(submissions(course, ASSIGNMENT))
     papers = list(Pool().papers(todo))
-    handed = tuple(map(Handed.of, todo))
+    begun = time.process_time()
+    for _ in range(_REPEATS):
+        handed = tuple(map(Handed.of, map(_anew, todo)))
+        sent = packed(handed)
+    packing = time.process_time() - begun
+    returned = packed(papers)
+    begun = time.process_time()
+    for _ in range(_REPEATS):
+        unpacked(returned)
+    unpacking = time.process_time() - begun
     kit = packed(Kit.of(course, ASSIGNMENT, True))
     pages = list((course.root / "feedback").glob(f"*/{ASSIGNMENT}/*.html"))
     count = len(todo)
     return Weights(
+        packing=packing / _REPEATS / count,
+        unpacking=unpacking / _REPEATS / count,
         submitted=sum(one.size for one in handed) / count,
-        sent=len(packed(handed)) / count + len(kit) / BATCH,
-        returned=len(packed(papers)) / count,
+        sent=len(sent) / count + len(kit) / BATCH,
+        returned=len(returned) / count,
         marked=sum(len((paper.notebook or "").encode()) for paper in papers) / count,
         feedback=sum(page.stat().st_size for page in pages) / count,
     ), papers
+
+
+def _anew(submission: Submission) -> Submission:
+    """Return a submission whose files are yet to be looked at."""
+    return Submission(submission.course, submission.folder)
 
 
 @contextlib.contextmanager
@@ -87,12 +100,10 @@ def cluster(folder: Path, threads: int) -> Iterator[str]:
             process.wait()
 
 
-def at_home(course: Course, address: str) -> tuple[float, float]:
-    """Grade a class on a cluster; return seconds on the clock, and of CPU of the process at home."""
-    command = [sys.executable, "-c", _HOME, "grade", ASSIGNMENT, "--course", str(course.root), "--force"]
-    begun = time.perf_counter()
-    run = subprocess.run([*command, "--scheduler", address], cwd=ROOT, capture_output=True, text=True, check=True)
-    return time.perf_counter() - begun, float(run.stdout.split()[-1])
+def on_cluster(course: Course, address: str) -> float:
+    """Grade a class on a cluster; return how many seconds it takes."""
+    arguments = ["grade", ASSIGNMENT, "--course", str(course.root), "--force", "--scheduler", address]
+    return timed(f"import sys; from autograder.__main__ import main; sys.exit(main({arguments!r}))")
 
 
 @dataclass(frozen=True)
@@ -171,8 +182,8 @@ def measured(folder: Path, options: argparse.Namespace) -> list[str]:
         feedback = f"main(['feedback', {ASSIGNMENT!r}, '--course', {str(course.root)!r}])"
         pages.append(timed(f"import sys; from autograder.__main__ import main; sys.exit({feedback})"))
     with cluster(folder / "dask", workers) as address:
-        at_home(Course(folder / f"class-{options.classes[0]}"), address)  # the agent starts
-        homes = [at_home(Course(folder / f"class-{count}"), address) for count in options.classes]
+        on_cluster(Course(folder / f"class-{options.classes[0]}"), address)  # the agent starts
+        clustered = [on_cluster(Course(folder / f"class-{count}"), address) for count in options.classes]
     weights, papers = weigh(course)
     shutil.copytree(built.root, folder / "sqlite")
     sqlite = write(Course(folder / "sqlite"), papers, options.writes)
@@ -183,10 +194,10 @@ def measured(folder: Path, options: argparse.Namespace) -> list[str]:
     more = options.classes[1] - options.classes[0]
     cpu, wall = ((getattr(runs[1], what) - getattr(runs[0], what)) / more for what in ("cpu", "wall"))
     page = (pages[1] - pages[0]) / more
-    home_wall, home_cpu = ((large - small) / more for small, large in zip(*homes, strict=True))
+    cluster_wall = (clustered[1] - clustered[0]) / more
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     hours = CLASS * cpu / 3600
-    busy = min(1 / home_cpu, sqlite.last)
+    home = 1 / (weights.packing + weights.unpacking + 1 / sqlite.last)
     lines = [
         f"# What a class of {CLASS:,} would take",
         "",
@@ -199,8 +210,9 @@ def measured(folder: Path, options: argparse.Namespace) -> list[str]:
         "|---|---:|",
         f"| CPU of a worker and its jail | {1e3 * cpu:.0f} ms |",
         f"| on the clock, {workers} workers of this machine | {1e3 * wall:.0f} ms |",
-        f"| on the clock, a cluster of {workers} threads on this machine | {1e3 * home_wall:.0f} ms |",
-        f"| CPU at home: read, packed, sent, received, unpacked, saved | {1e3 * home_cpu:.1f} ms |",
+        f"| on the clock, a cluster of {workers} threads on this machine | {1e3 * cluster_wall:.0f} ms |",
+        f"| CPU at home: read and packed | {1e3 * weights.packing:.1f} ms |",
+        f"| CPU at home: unpacked | {1e3 * weights.unpacking:.1f} ms |",
         f"| feedback page, on the clock, {workers} workers | {1e3 * page:.0f} ms |",
         f"| submitted notebook | {_kilo(weights.submitted)} |",
         f"| sent to a node, with its share of what the course needs | {_kilo(weights.sent)} |",
@@ -218,9 +230,9 @@ def measured(folder: Path, options: argparse.Namespace) -> list[str]:
         f"| computed, for {CLASS:,} | |",
         "|---|---:|",
         f"| cores x hours | {hours:.1f} |",
-        *(f"| on {n} cores like these | {_hours(max(CLASS * cpu / n, CLASS / busy))} |" for n in (8, 64, 512)),
-        f"| home alone could take back | {busy:.0f} papers a second |",
-        f"| cores beyond which home is the slowest | {busy * cpu:.0f} |",
+        *(f"| on {n} cores like these | {_hours(max(CLASS * cpu / n, CLASS / home))} |" for n in (8, 64, 512)),
+        f"| home packs, unpacks and saves at most | {home:.0f} papers a second |",
+        f"| cores beyond which home is the slowest | {home * cpu:.0f} |",
         f"| over the network to the nodes | {CLASS * weights.sent / 1e9:.1f} GB |",
         f"| over the network from the nodes | {CLASS * weights.returned / 1e9:.1f} GB |",
         f"| submitted/ | {CLASS * weights.submitted / 1e9:.1f} GB |",
