@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import io
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -106,6 +107,15 @@ def on_cluster(course: Course, address: str) -> float:
     return timed(f"import sys; from autograder.__main__ import main; sys.exit(main({arguments!r}))")
 
 
+def feedback_cpu(course: Course) -> float:
+    """Write the feedback pages of a class; return how many seconds of CPU it takes."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = f"main(['feedback', {ASSIGNMENT!r}, '--course', {str(course.root)!r}])"
+    timed(f"import sys; from autograder.__main__ import main; sys.exit({command})")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 @dataclass(frozen=True)
 class Writing:
     """What the writer alone does: papers in a second, early and late, and bytes that the gradebook grows by each."""
@@ -179,8 +189,7 @@ def measured(folder: Path, options: argparse.Namespace) -> list[str]:
         shutil.copytree(built.root, course.root)
         make_class(course, count)
         runs.append(graded(course, workers))
-        feedback = f"main(['feedback', {ASSIGNMENT!r}, '--course', {str(course.root)!r}])"
-        pages.append(timed(f"import sys; from autograder.__main__ import main; sys.exit({feedback})"))
+        pages.append(feedback_cpu(course))
     with cluster(folder / "dask", workers) as address:
         on_cluster(Course(folder / f"class-{options.classes[0]}"), address)  # the agent starts
         clustered = [on_cluster(Course(folder / f"class-{count}"), address) for count in options.classes]
@@ -213,7 +222,7 @@ def measured(folder: Path, options: argparse.Namespace) -> list[str]:
         f"| on the clock, a cluster of {workers} threads on this machine | {1e3 * cluster_wall:.0f} ms |",
         f"| CPU at home: read and packed | {1e3 * weights.packing:.1f} ms |",
         f"| CPU at home: unpacked | {1e3 * weights.unpacking:.1f} ms |",
-        f"| feedback page, on the clock, {workers} workers | {1e3 * page:.0f} ms |",
+        f"| CPU of a feedback page | {1e3 * page:.0f} ms |",
         f"| submitted notebook | {_kilo(weights.submitted)} |",
         f"| sent to a node, with its share of what the course needs | {_kilo(weights.sent)} |",
         f"| returned from a node | {_kilo(weights.returned)} |",
@@ -240,7 +249,7 @@ def measured(folder: Path, options: argparse.Namespace) -> list[str]:
         f"| feedback/ | {CLASS * weights.feedback / 1e9:.1f} GB |",
         f"| gradebook, SQLite | {CLASS * sqlite.size / 1e9:.1f} GB |",
         *([f"| gradebook, PostgreSQL | {CLASS * postgresql.size / 1e9:.1f} GB |"] if postgresql else []),
-        f"| feedback pages, on 8 cores | {_hours(CLASS * page * workers / 8)} |",
+        f"| feedback pages, on 8 cores | {_hours(CLASS * page / 8)} |",
         "",
         "Each number of the first table is the difference of the two classes, divided by the difference of their "
         "sizes, so starts are left out; what is weighed is of the larger class. Bytes on the "
