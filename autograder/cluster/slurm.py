@@ -38,7 +38,7 @@ def cluster(options: argparse.Namespace) -> Any:
         job_script_prologue=[f"cd {quote(str(PROJECT))}"]
         + ([f"export DASK_CONFIG={quote(settings)}"] if settings else []),
         job_extra_directives=options.sbatch,
-        scheduler_options={"dashboard": False},  # whose pages are not encrypted
+        scheduler_options={"dashboard": False, "dashboard_address": ":0"},  # its pages are not encrypted
         worker_extra_args=["--local-directory", "${TMPDIR:-/tmp}", "--no-dashboard"],
         log_directory=str(PROJECT / "_build" / "slurm"),
     )
