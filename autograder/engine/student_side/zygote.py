@@ -5,10 +5,12 @@ grader; the fork answers there with a descriptor by which the grader can end it 
 """
 
 import gc
+import importlib
 import os
 import signal
 import socket
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn, TextIO
 
@@ -56,6 +58,14 @@ def _draw_once() -> None:
     axis.legend()
     FigureCanvasAgg(figure)
     pictures.print_figure(figure, base64=True)
+
+
+def _import_rest(files: Iterable[str]) -> None:
+    """Import what else there is of the packages among the files that are loaded, once for every fork."""
+    for module in (file.removesuffix(".py").replace("/", ".") for file in files if file.endswith(".py")):
+        package = module.partition(".")[0]
+        if package != module and package in sys.modules:
+            importlib.import_module(module.removesuffix(".__init__"))
 
 
 def _close_fonts() -> None:
@@ -119,6 +129,7 @@ class _Zygote:
                 wire.send(connection, None)
                 os._exit(0)
             outputs.append(told)
+        _import_rest(opening["files"])
         _close_fonts()
         if not _descriptors() <= before:  # forks would share a file
             wire.send(connection, None)
