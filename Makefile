@@ -26,7 +26,7 @@ help:
 	@echo "make assignments  the notebooks, in autograder/release"
 	@echo "make sample       the sample class, graded, in _build/sample"
 	@echo "make pictures     the pictures of README.md, by Chromium"
-	@echo "make bench        how fast a class is graded, in benchmarks/speed.md"
+	@echo "make bench        how fast a class is graded, and what 100,000 would take, in benchmarks/"
 	@echo "make soak         long random campaigns, of which make test runs a short seeded part"
 	@echo "make mutants      changes solutions/ in every small way; the grader must notice"
 	@echo "make lint         style and types;  make format  mends the style"
@@ -89,6 +89,7 @@ mutants: .venv/tests
 
 bench: .venv/tests
 	$(PY) -m benchmarks.speed
+	$(PY) -m benchmarks.scale
 
 soak: .venv/tests
 	SOAK=1 $(PY) -m pytest -m soak
