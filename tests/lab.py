@@ -8,8 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 import matplotlib
 from playwright.sync_api import expect
@@ -19,6 +18,7 @@ SECONDS = 120  # for anything that is waited for, on a slow machine too
 # Nothing is asked of a network: no news, no newer version, no list of extensions.
 _OFFLINE = ("--LabApp.extension_manager=readonly", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate")
 _NEWS = "@jupyterlab/apputils-extension:announcements"
+_DIRECTLY = build_opener(ProxyHandler({}))
 _PAINTED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 _SIZE = {"width": 1400, "height": 900}
 
@@ -56,17 +56,17 @@ def jupyterlab(folder, home, settings, hidden=()):
             server.terminate()
             try:
                 server.wait(SECONDS)
-            finally:
+            except subprocess.TimeoutExpired:
                 server.kill()
+                server.wait()
 
 
 def person(home, settings, hidden=()):
     """Make a home, and return the environment of whoever lives there."""
     config = home / ".jupyter"
     (config / "labconfig").mkdir(parents=True, exist_ok=True)
-    (config / "labconfig" / "page_config.json").write_text(
-        json.dumps({"disabledExtensions": dict.fromkeys((_NEWS, *hidden), True)}), encoding="utf-8"
-    )
+    page = {"disabledExtensions": dict.fromkeys((_NEWS, *hidden), True)}
+    (config / "labconfig" / "page_config.json").write_text(json.dumps(page), encoding="utf-8")
     (config / "nbgrader_config.py").write_text(f"c = get_config()\n{settings}", encoding="utf-8")
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "NBGRADER", "IPYTHON"))
@@ -87,9 +87,9 @@ def _address(server, home):
         for told in (home / "runtime").glob("jpserver-*.json"):
             try:
                 address = json.loads(told.read_text(encoding="utf-8"))["url"]
-                with urlopen(f"{address}api", timeout=5):
+                with _DIRECTLY.open(f"{address}api", timeout=5):
                     return address
-            except (ValueError, URLError):  # it is being written, or is not listening yet
+            except (ValueError, OSError):  # it is being written, or is not listening yet
                 pass
         time.sleep(0.05)
     raise RuntimeError("JupyterLab did not start:\n" + (home / "server.log").read_text(encoding="utf-8")[-3000:])
