@@ -252,7 +252,7 @@ def mathml(formulas: list[tuple[str, bool]]) -> list[str | None]:
 def seal(page: BeautifulSoup) -> None:
     """Take from a page all that runs or is loaded; a picture that is not in the page leaves its name."""
     for element in page.find_all(True):
-        if element.decomposed:
+        if vars(element).get("_decomposed"):  # `element.decomposed` looks through all that the element holds
             continue
         if element.name in _ACTIVE:
             element.decompose()
