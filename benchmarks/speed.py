@@ -443,7 +443,7 @@ def measured(folder: Path, options: argparse.Namespace) -> list[str]:
         f"Measured by `make bench` on {now}: {_machine()}, {workers} workers, load {load:.1f} when it began.",
         f"The assignment is `{ASSIGNMENT}`, with its pictures; every fifth submission is wrong. In plain execution "
         f"{workers} warm processes fork for each submission, run the cells behind the first ones and call the checks "
-        f"in place, which alone take {_ms(bound.checks)} of CPU, which `beyond the checks` leaves out.",
+        f"in place. The checks alone take {_ms(bound.checks)} of CPU, which `beyond the checks` leaves out.",
         "",
         "| what | submissions | seconds in all | ms for each | CPU ms for each | beyond the checks | faster than stock "
         "| plain, times |",
