@@ -39,6 +39,7 @@ TITLES = {
     "sec-gradcheck-eps": "Why eps must not be small",
     "sec-gradcheck-shapes": "Shapes that tell the axes apart",
     "sec-gradcheck-blind": "What the check cannot see",
+    "sec-network-gradient": "A hidden layer, there and back",
     "sec-network-fair": "What would be a fair comparison?",
     "sec-beyond-place": "Where to put it",
     "sec-beyond-axes": "One formula, four sets of axes",

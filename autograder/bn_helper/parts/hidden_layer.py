@@ -140,11 +140,11 @@ PARTS = (
     ),
     _backward_part(
         0,
-        "sec-saturation-depth",
+        "sec-network-gradient",
         Claim("dout is not modified", gradient_keeps, 0.125),
         Claim("a second call gives the same", gradient_again, 0.125, betrays=("hidden cache overwritten", "")),
     ),
-    _backward_part(1, "sec-backward-weights"),
+    _backward_part(1, "sec-network-gradient"),
     _backward_part(2, "sec-backward-parameters"),
     _backward_part(3, "sec-backward-parameters"),
 )

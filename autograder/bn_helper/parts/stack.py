@@ -183,7 +183,7 @@ def _parameters_on_own(call: Call, probe: Probe) -> bool:
     return belongs(mine, out, [layer[name] for layer in probe.layers for name in PARAMETERS], probe.dout)
 
 
-_SECTION = "sec-saturation-depth"
+_SECTION = "sec-network-gradient"
 
 PARTS = (
     Part(

@@ -104,7 +104,7 @@ def hidden(rng: np.random.Generator) -> tuple[Probe, ...]:
 # ---- misconceptions ----
 
 VALUE, DX, GRADS = "stack_forward-value", "stack_backward-dx", "stack_backward-grads"
-_SECTION = "sec-saturation-depth"
+_SECTION = "sec-network-gradient"
 _F, _B = "stack_forward", "stack_backward"
 
 # Lines of the reference that the changes below replace.
@@ -116,8 +116,10 @@ _APPEND = 'grads.append({"W": dW, "gamma": dgamma, "beta": dbeta})'
 _RETURN = "return dout, grads[::-1]"
 
 
-def _entry(name: str, sentence: str, breaks: tuple[str, ...], *changes: tuple[str, str, str]) -> Misconception:
-    return Misconception(name, sentence, _SECTION, breaks, changes, "hidden_layer")
+def _entry(
+    name: str, sentence: str, breaks: tuple[str, ...], *changes: tuple[str, str, str], section: str = _SECTION
+) -> Misconception:
+    return Misconception(name, sentence, section, breaks, changes, "hidden_layer")
 
 
 # fmt: off
@@ -126,7 +128,7 @@ CATALOGUE = (
            "every layer gets the input of the stack and not the output of the layer before", (VALUE, DX, GRADS),
            (_F, _CALL, _CALL.replace("x, cache", "out, cache")), (_F, "return x, caches", "return out, caches")),
     _entry("one bn_param for all layers", "all layers use the bn_param of the first", (VALUE,),
-           (_F, _CALL, _CALL.replace("bn_param)", "bn_params[0])"))),
+           (_F, _CALL, _CALL.replace("bn_param)", "bn_params[0])")), section="sec-forward-running"),
     _entry("gamma and beta of the first layer for all", "all layers use the gamma and the beta of the first",
            (VALUE, GRADS), (_F, _CALL, _CALL.replace('layer["gamma"], layer[', 'layers[0]["gamma"], layers[0]['))),
     _entry("parameters of the first layer for all", "all layers use the parameters of the first", (VALUE, GRADS),
