@@ -27,6 +27,10 @@ _tables = cache(read_tables)
 class CheckFailed(AssertionError):
     """A part is not right yet; the message says what was seen."""
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows for it: the message, without the lines of this package that led to it."""
+        return str(self).splitlines()
+
 
 def check(part: str, functions: Mapping[str, Callable[..., Any]] | None = None) -> None:
     """Try one part of your work and print what is seen.
