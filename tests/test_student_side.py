@@ -43,7 +43,7 @@ def test_a_picture_shows_what_the_standard_one_shows():
 
 @pytest.mark.parametrize(
     "make",
-    [lambda: figure(layout=None), lambda: figure(note="far too long for this place"), Figure],
+    [lambda: figure(layout="none"), lambda: figure(note="far too long for this place"), Figure],
     ids=["no layout", "a note beyond the canvas", "nothing in it"],
 )
 def test_what_cannot_be_cut_in_the_picture_is_drawn_as_ever(make, monkeypatch):
